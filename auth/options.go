@@ -1,0 +1,109 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	// minIterations is the least that may be set. RFC 5802 §5.1
+	minIterations = 4096
+	// maxIterations keeps a slip of the hand from stopping all logins.
+	maxIterations = 10_000_000
+)
+
+// Options are the settings of a Service. Zero fields mean their default, with
+// the exception of SHA1, which is taken as it is: start from [DefaultOptions].
+type Options struct {
+	// Iterations of PBKDF2 for the SCRAM-SHA-256 keys of new passwords, at least
+	// 4,096; default 10,000 (XEP-0438). Existing keys keep theirs. Every PLAIN
+	// login costs this much at the server, every SCRAM login at the client.
+	Iterations int
+	// SHA1 keeps keys for SCRAM-SHA-1 and offers it, for older clients. Accounts
+	// made while it was off can't use it before their next password. Default
+	// true in DefaultOptions.
+	SHA1 bool
+	// SHA1Iterations is Iterations for SCRAM-SHA-1, at least 4,096; default
+	// 10,000. It is never used at login by the server, but it is more than half
+	// of the cost of making an account: 4,096 makes a bulk import a third faster,
+	// and a stolen store that much cheaper to search.
+	SHA1Iterations int
+	// MinPassword is the shortest password accepted when one is set, in
+	// characters; default 8.
+	MinPassword int
+	// FailuresPerAddr is how many failed logins a minute an address may go on
+	// with after its burst (an IPv6 /64 is one address); default 10.
+	FailuresPerAddr float64
+	// FailureBurst is how many failed logins an address may have at once;
+	// default 20.
+	FailureBurst int
+	// MaxBackoff is the longest that an address is refused, which doubles with
+	// every failure beyond the rate; default 15 min.
+	MaxBackoff time.Duration
+	// LimitLoopback makes the limits hold for loopback addresses too. Set it
+	// where a proxy on this machine hides the real ones. Default false.
+	LimitLoopback bool
+	// KDFQueue is how many derivations of keys from passwords may wait for a
+	// core; beyond it the peer gets temporary-auth-failure. Default 256, about a
+	// fifth of a second on two cores.
+	KDFQueue int
+	// Log gets what the callers can't know (damaged records); nil discards it.
+	Log *slog.Logger
+	// Metrics is where the counters are registered; nil: nowhere.
+	Metrics prometheus.Registerer
+}
+
+// DefaultOptions returns the settings of a server that nobody configured.
+func DefaultOptions() Options {
+	o := Options{SHA1: true}
+	o.setDefaults()
+	return o
+}
+
+func (o *Options) setDefaults() {
+	if o.Iterations == 0 {
+		o.Iterations = 10_000
+	}
+	if o.SHA1Iterations == 0 {
+		o.SHA1Iterations = 10_000
+	}
+	if o.MinPassword == 0 {
+		o.MinPassword = 8
+	}
+	if o.FailuresPerAddr == 0 {
+		o.FailuresPerAddr = 10
+	}
+	if o.FailureBurst == 0 {
+		o.FailureBurst = 20
+	}
+	if o.MaxBackoff == 0 {
+		o.MaxBackoff = 15 * time.Minute
+	}
+	if o.KDFQueue == 0 {
+		o.KDFQueue = 256
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Validate reports settings that make no sense, all at once.
+func (o Options) Validate() error {
+	var errs []error
+	for name, n := range map[string]int{"Iterations": o.Iterations, "SHA1Iterations": o.SHA1Iterations} {
+		if n != 0 && (n < minIterations || n > maxIterations) {
+			errs = append(errs, fmt.Errorf("auth: %s is %d, must be between %d and %d", name, n, minIterations, maxIterations))
+		}
+	}
+	if o.MinPassword < 0 || o.MinPassword > maxPassword {
+		errs = append(errs, fmt.Errorf("auth: MinPassword is %d, must be between 1 and %d", o.MinPassword, maxPassword))
+	}
+	if o.FailuresPerAddr < 0 || o.FailureBurst < 0 || o.MaxBackoff < 0 || o.KDFQueue < 0 {
+		errs = append(errs, errors.New("auth: FailuresPerAddr, FailureBurst, MaxBackoff and KDFQueue can't be negative"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,122 @@
+package auth
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// recordVersion is the first byte of a stored account. A record of a newer
+// version is refused, never guessed at.
+const recordVersion = 1
+
+const flagDisabled = 1 << 0
+
+// errRecord says that a stored account can't be read.
+var errRecord = errors.New("auth: damaged account record")
+
+// keys are what one hash needs to check a proof: never a password, nor anything
+// that is as good as one. RFC 5802 §3
+type keys struct {
+	hash       byte // algorithm.id
+	iterations uint32
+	salt       []byte
+	stored     secret
+	server     secret
+}
+
+// record is a stored account. It is never changed once it is shared.
+type record struct {
+	created  time.Time
+	disabled bool
+	keys     []keys
+}
+
+// Format prints no keys, also where the struct is printed field by field.
+func (r *record) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "account record")
+}
+
+// of returns the keys for a hash, or nil.
+func (r *record) of(a *algorithm) *keys {
+	for i := range r.keys {
+		if r.keys[i].hash == a.id {
+			return &r.keys[i]
+		}
+	}
+	return nil
+}
+
+// encode writes: version, flags, created (seconds, 8 bytes), number of keys, and
+// for each: hash, iterations (4 bytes), then salt, StoredKey and ServerKey, each
+// after its length in one byte. Numbers are big endian.
+func (r *record) encode() []byte {
+	b := make([]byte, 0, 11+len(r.keys)*(8+16+64))
+	var flags byte
+	if r.disabled {
+		flags |= flagDisabled
+	}
+	b = append(b, recordVersion, flags)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.created.Unix()))
+	b = append(b, byte(len(r.keys)))
+	for _, k := range r.keys {
+		b = append(b, k.hash)
+		b = binary.BigEndian.AppendUint32(b, k.iterations)
+		for _, part := range [][]byte{k.salt, k.stored, k.server} {
+			b = append(b, byte(len(part)))
+			b = append(b, part...)
+		}
+	}
+	return b
+}
+
+// decodeRecord reads what encode wrote. It keeps no reference to b.
+func decodeRecord(b []byte) (*record, error) {
+	if len(b) < 1 {
+		return nil, errRecord
+	}
+	if b[0] != recordVersion {
+		return nil, fmt.Errorf("%w: version %d, this program knows %d", errRecord, b[0], recordVersion)
+	}
+	if len(b) < 11 || b[1]&^byte(flagDisabled) != 0 {
+		return nil, errRecord
+	}
+	r := &record{
+		disabled: b[1]&flagDisabled != 0,
+		created:  time.Unix(int64(binary.BigEndian.Uint64(b[2:])), 0).UTC(),
+		keys:     make([]keys, b[10]),
+	}
+	b = append([]byte(nil), b[11:]...)
+	for i := range r.keys {
+		k := &r.keys[i]
+		if len(b) < 5 {
+			return nil, errRecord
+		}
+		k.hash, k.iterations = b[0], binary.BigEndian.Uint32(b[1:])
+		b = b[5:]
+		for _, part := range []*[]byte{&k.salt, (*[]byte)(&k.stored), (*[]byte)(&k.server)} {
+			if len(b) < 1 || len(b) < 1+int(b[0]) {
+				return nil, errRecord
+			}
+			n := 1 + int(b[0])
+			*part, b = b[1:n:n], b[n:]
+		}
+		if !k.sound() {
+			return nil, errRecord
+		}
+	}
+	if len(b) != 0 {
+		return nil, errRecord
+	}
+	return r, nil
+}
+
+// sound reports whether keys can be used to check a proof: an empty StoredKey
+// must never be compared with anything.
+func (k *keys) sound() bool {
+	a := algorithmByID(k.hash)
+	return a != nil && k.iterations > 0 && len(k.salt) > 0 &&
+		len(k.stored) == a.size && len(k.server) == a.size
+}

@@ -1,0 +1,169 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/hook"
+	"weir/jid"
+	"weir/storage"
+)
+
+// The tables of this package in the store.
+const (
+	tableAccounts = "auth.accounts" // Map: domain → localpart → record
+	tableServer   = "auth.server"   // KeyVal: the server's secret
+	serverAccount = "server"        // where tableServer keeps its one record
+)
+
+// secretLength is in bytes; secretVersion stands before them in the record.
+const (
+	secretLength  = 32
+	secretVersion = 1
+)
+
+// Hooks are the moments of this package that others may take part in.
+type Hooks struct {
+	// AccountChanged runs after a change is durable and before the call that
+	// made it returns, on the caller's goroutine. Sessions, and streams that
+	// have authenticated but not bound yet, are ended from here.
+	AccountChanged hook.Point[AccountChange]
+}
+
+// AccountChange says what happened to an account.
+type AccountChange struct {
+	JID  jid.JID // bare
+	Kind ChangeKind
+}
+
+// ChangeKind is what happened to an account.
+type ChangeKind byte
+
+// The kinds of change after which who is logged in must prove it again, or go.
+const (
+	PasswordChanged ChangeKind = iota + 1
+	AccountDisabled
+	AccountDeleted
+)
+
+// String names the kind for logs.
+func (k ChangeKind) String() string {
+	switch k {
+	case PasswordChanged:
+		return "password changed"
+	case AccountDisabled:
+		return "account disabled"
+	case AccountDeleted:
+		return "account deleted"
+	}
+	return "unknown change"
+}
+
+// Service keeps accounts and runs SASL exchanges. Safe for concurrent use.
+type Service struct {
+	// Hooks may be added to at any time.
+	Hooks Hooks
+
+	// immutable
+	opts       Options
+	store      storage.Store
+	accounts   storage.Map
+	secret     secret // salts of names without an account come from it
+	log        *slog.Logger
+	algorithms []*algorithm // best first
+	offers     [offerCount]offer
+
+	// safe by themselves
+	pool     *pool
+	cache    *cache
+	throttle *throttle
+	metrics  *metrics
+	lookups  atomic.Uint64 // of accounts, for a login
+	proofs   atomic.Uint64 // client proofs computed
+
+	// writing is held from the check of an account to the commit of its change:
+	// changes are rare, and two that meet must not both see the old state.
+	writing sync.Mutex
+}
+
+// New makes a Service on a store. It loads the server's secret, or makes it when
+// the store is new.
+func New(ctx context.Context, o Options, st storage.Store) (*Service, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o.setDefaults()
+	s := &Service{
+		opts:       o,
+		store:      st,
+		accounts:   storage.NewMap(st, tableAccounts),
+		log:        o.Log,
+		algorithms: []*algorithm{sha256Algorithm},
+		pool:       newPool(runtime.GOMAXPROCS(0), o.KDFQueue),
+		cache:      newCache(),
+		throttle:   newThrottle(o),
+	}
+	if o.SHA1 {
+		s.algorithms = append(s.algorithms, sha1Algorithm)
+	}
+	s.makeOffers()
+	if err := s.loadSecret(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	s.metrics, err = newMetrics(o.Metrics, s)
+	return s, err
+}
+
+func (s *Service) loadSecret(ctx context.Context) error {
+	table := storage.NewKeyVal(s.store, tableServer)
+	b, err := table.Get(ctx, serverAccount)
+	if errors.Is(err, storage.ErrNotFound) {
+		b = make([]byte, 1+secretLength)
+		b[0] = secretVersion
+		_, _ = rand.Read(b[1:]) // never fails (crypto/rand)
+		var batch storage.Batch
+		table.Set(&batch, serverAccount, b)
+		err = s.commit(&batch)
+	}
+	if err != nil {
+		return fmt.Errorf("auth: the server's secret: %w", err)
+	}
+	if len(b) != 1+secretLength || b[0] != secretVersion {
+		return errors.New("auth: the server's secret is damaged or of a newer version")
+	}
+	s.secret = secret(append([]byte(nil), b[1:]...))
+	return nil
+}
+
+// Format prints nothing of what the service holds.
+func (s *Service) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("auth.Service")) }
+
+// commit writes a batch and waits until it is durable, however long the caller
+// would: it has to know how the change ended.
+func (s *Service) commit(b *storage.Batch) error {
+	return storage.Commit(context.Background(), s.store, b)
+}
+
+// Allow asks whether an address may try to log in now; when not, it says how
+// long it has to wait. Begin and Step ask by themselves; this is for those who
+// want to know before (or to tell the peer).
+func (s *Service) Allow(a netip.Addr) (ok bool, wait time.Duration) {
+	return s.throttle.allow(a)
+}
+
+// iterations is how many are used for new keys and told to unknown names.
+func (s *Service) iterations(a *algorithm) int {
+	if a == sha1Algorithm {
+		return s.opts.SHA1Iterations
+	}
+	return s.opts.Iterations
+}
