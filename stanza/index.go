@@ -1,0 +1,152 @@
+package stanza
+
+import (
+	"strings"
+
+	"weir/xmlstream"
+)
+
+// child is one child element of a stanza.
+type child struct {
+	start, end   uint32 // content.inner[start:end]
+	space, local string
+}
+
+// is reports whether the child has that name; an empty local fits any.
+func (k *child) is(ns, local string) bool {
+	return (local == "" || k.local == local) && k.space == ns
+}
+
+// Which strings a stanza keeps beside its inner bytes.
+const (
+	keepID = iota
+	keepLang
+	keepTo
+	keepOther
+	kept
+)
+
+// take makes the content of a canonical token, and strings of what else is to
+// be kept. All of it lies in one string, so this is one allocation, unless there
+// are more children than c.few holds.
+func (c *content) take(tok *xmlstream.Token, keep *[kept][]byte) (out [kept]string) {
+	inner := innerOf(tok)
+	size := len(inner)
+	for _, k := range keep {
+		size += len(k)
+	}
+	c.kids = c.few[:0]
+	if len(tok.Children) > len(c.few) {
+		c.kids = make([]child, 0, len(tok.Children))
+	}
+	for i := range tok.Children {
+		k := &tok.Children[i]
+		space := namespace(k.Space)
+		if space == "" {
+			size += len(k.Space)
+		}
+		c.kids = append(c.kids, child{
+			start: uint32(k.Start - tok.Inner), end: uint32(k.End - tok.Inner), space: space,
+		})
+	}
+	var b strings.Builder
+	b.Grow(size)
+	b.Write(inner)
+	for _, k := range keep {
+		b.Write(k)
+	}
+	for i := range c.kids {
+		if c.kids[i].space == "" {
+			b.Write(tok.Children[i].Space)
+		}
+	}
+	all := b.String()
+	c.inner, all = all[:len(inner)], all[len(inner):]
+	for i, k := range keep {
+		out[i], all = all[:len(k)], all[len(k):]
+	}
+	c.other = out[keepOther]
+	for i := range c.kids {
+		k := &c.kids[i]
+		k.local = localAt(c.inner, int(k.start), len(tok.Children[i].Local))
+		if k.space == "" {
+			n := len(tok.Children[i].Space)
+			k.space, all = all[:n], all[n:]
+		}
+	}
+	return out
+}
+
+// fill is take for any token: what isn't canonical is written again first.
+func (c *content) fill(k Kind, tok *xmlstream.Token, keep *[kept][]byte) (out [kept]string, err error) {
+	if tok.Canonical {
+		return c.take(tok, keep), nil
+	}
+	err = scanInner(k, rewriteInner(tok), func(again *xmlstream.Token) error {
+		out = c.take(again, keep)
+		return nil
+	})
+	return out, err
+}
+
+// innerOf returns what stands between the tags of a token.
+func innerOf(tok *xmlstream.Token) []byte {
+	end := len(tok.Raw)
+	if tok.Inner >= end {
+		return nil
+	}
+	// The last '<' is the one of the end tag.
+	for end--; tok.Raw[end] != '<'; end-- {
+	}
+	return tok.Raw[tok.Inner:end]
+}
+
+// localAt returns the local name, of n bytes, of the element at xml[at].
+func localAt(xml string, at, n int) string {
+	name := xml[at+1:]
+	for i := range len(name) {
+		switch name[i] {
+		case ':':
+			return name[i+1 : i+1+n]
+		case ' ', '\t', '\n', '\r', '/', '>':
+			return name[:n]
+		}
+	}
+	return ""
+}
+
+// header opens the stream on which a single stanza is looked at.
+var header = []byte("<stream:stream xmlns='" + NSClient + "' xmlns:stream='http://etherx.jabber.org/streams'>")
+
+// scan gives do the token of element, which must be one well-formed element as
+// it stands on a client stream, and nothing else.
+func scan(element []byte, do func(*xmlstream.Token) error) error {
+	var sc xmlstream.Scanner
+	defer sc.Release()
+	sc.Reset(xmlstream.Limits{})
+	if _, _, err := sc.Next(header); err != nil {
+		return err
+	}
+	tok, n, err := sc.Next(element)
+	if err != nil {
+		return err
+	}
+	if tok.Kind != xmlstream.Element || n != len(element) {
+		return errNotOne
+	}
+	return do(&tok)
+}
+
+// scanInner is scan for what is to stand inside of an element of that kind.
+func scanInner(k Kind, inner []byte, do func(*xmlstream.Token) error) error {
+	name := k.String()
+	b := make([]byte, 0, len(inner)+2*len(name)+len("<></>"))
+	b = append(b, '<')
+	b = append(b, name...)
+	b = append(b, '>')
+	b = append(b, inner...)
+	b = append(b, "</"...)
+	b = append(b, name...)
+	b = append(b, '>')
+	return scan(b, do)
+}

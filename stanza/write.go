@@ -1,0 +1,55 @@
+package stanza
+
+import (
+	"weir/jid"
+)
+
+// AppendTo appends the stanza as it goes onto a client stream: the default
+// namespace there is NSClient and is not declared again. It allocates only if
+// dst is too small.
+func (s *Stanza) AppendTo(dst []byte) []byte {
+	c := s.content()
+	name := s.Kind.String()
+	dst = append(dst, '<')
+	dst = append(dst, name...)
+	if !s.From.IsZero() {
+		dst = appendAddress(append(dst, " from='"...), s.From)
+	}
+	if !s.To.IsZero() {
+		dst = appendAddress(append(dst, " to='"...), s.To)
+	}
+	// RFC 6120 §8.2.3: an IQ has an id, if an empty one.
+	if s.ID != "" || s.Kind == IQ {
+		dst = appendValue(append(dst, " id='"...), s.ID)
+	}
+	if s.Type != "" && !s.bare {
+		dst = appendValue(append(dst, " type='"...), s.Type)
+	}
+	if s.Lang != "" {
+		dst = appendValue(append(dst, " xml:lang='"...), s.Lang)
+	}
+	dst = append(dst, c.other...)
+	if c.inner == "" {
+		return append(dst, "/>"...)
+	}
+	dst = append(dst, '>')
+	dst = append(dst, c.inner...)
+	dst = append(dst, "</"...)
+	dst = append(dst, name...)
+	return append(dst, '>')
+}
+
+// appendAddress appends an address and the closing quote. Only a resource can
+// hold what must be escaped: RFC 7622 §3.3.1 keeps it out of localparts, and
+// host names have none.
+func appendAddress(dst []byte, j jid.JID) []byte {
+	whole, resource := j.String(), j.Resource()
+	dst = append(dst, whole[:len(whole)-len(resource)]...)
+	return appendValue(dst, resource)
+}
+
+// appendValue appends an attribute value and the closing quote.
+func appendValue(dst []byte, v string) []byte {
+	dst = appendEscaped(dst, v)
+	return append(dst, '\'')
+}
