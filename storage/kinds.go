@@ -147,19 +147,19 @@ func (l Log) Scan(ctx context.Context, account string, after uint64, fn func(id 
 	if after == math.MaxUint64 {
 		return nil
 	}
-	return l.decode(l.store.Scan, ctx, l.key(account, after+1), fn)
+	return l.decode(ctx, l.store.Scan, l.key(account, after+1), fn)
 }
 
 // ScanReverse calls fn for the records with ids below before, newest first,
 // until fn returns false. To begin with the last record give math.MaxUint64,
 // which is no id.
 func (l Log) ScanReverse(ctx context.Context, account string, before uint64, fn func(id uint64, rec []byte) bool) error {
-	return l.decode(l.store.ScanReverse, ctx, l.key(account, before), fn)
+	return l.decode(ctx, l.store.ScanReverse, l.key(account, before), fn)
 }
 
 // decode runs a scan with ids in place of items.
-func (l Log) decode(scan func(context.Context, Key, func(string, []byte) bool) error,
-	ctx context.Context, k Key, fn func(uint64, []byte) bool) error {
+func (l Log) decode(ctx context.Context, scan func(context.Context, Key, func(string, []byte) bool) error,
+	k Key, fn func(uint64, []byte) bool) error {
 	var bad error
 	err := scan(ctx, k, func(item string, rec []byte) bool {
 		id, err := LogID(item)

@@ -1,0 +1,291 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"weir/storage"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Store is an open folder. It implements storage.Store.
+type Store struct {
+	// immutable after Open
+	dir     string
+	log     *slog.Logger
+	db      *pebble.DB
+	lock    *pebble.Lock
+	fence   *fence
+	space   *space
+	metrics *metrics
+	failed  chan struct{} // closed by the first fail
+
+	// atomic
+	failure atomic.Pointer[error]
+	stuck   atomic.Bool // Pebble can't be closed: a goroutine left it in the middle
+	pending atomic.Int64
+
+	mu        sync.Mutex
+	idle      sync.Cond // signalled when one of the counts and flags below may matter to Close
+	queue     []request // guarded by mu, as all below; [head:] waits
+	head      int
+	underWay  []*group // oldest first
+	spare     *group
+	filling   bool
+	finishing bool
+	reading   int
+	closing   bool // Commit is refused
+	closed    bool // db must not be used
+}
+
+// Open opens the store in o.Dir and makes a new one if there is none. The error
+// is storage.ErrLocked, storage.ErrFull or storage.ErrFailed (the store is
+// damaged) where that is why, and names the folder and what to do.
+func Open(o Options) (*Store, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o.setDefaults()
+	s := &Store{dir: o.Dir, log: o.Log, failed: make(chan struct{})}
+	s.idle.L = &s.mu
+	s.space = &space{fs: o.FS, dir: o.Dir, minFree: uint64(max(o.MinFree, 0))}
+	s.fence = &fence{
+		FS: o.FS, process: o.Durability == Process, closing: make(chan struct{}),
+		onFault: func(err error) { s.fail(err, false) },
+		reserve: s.space.free, onFull: s.space.noteTableFull,
+	}
+	var err error
+	if err = makeDir(o.FS, o.Dir); err != nil {
+		return nil, fmt.Errorf("pebble: make the folder of the store: %w", err)
+	}
+	if s.lock, err = lockDir(o.FS, o.Dir); err != nil {
+		return nil, err
+	}
+	if err = s.open(o); err != nil {
+		close(s.fence.closing)
+		if s.stuck.Load() && s.db != nil {
+			_ = s.lock.Close() // Pebble's share
+		}
+		if fault := s.Err(); fault != nil && !damaged(err) {
+			err = fault // what the fence saw is nearer to the cause
+		}
+		return nil, errors.Join(explain(o.Dir, err), s.lock.Close())
+	}
+	s.space.start()
+	s.metrics = newMetrics(o.Metrics, s)
+	return s, nil
+}
+
+// open opens the database and brings it to our format.
+func (s *Store) open(o Options) error {
+	err, _ := guard(func() (err error) {
+		s.db, err = pebble.Open(o.Dir, s.pebbleOptions(o))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var found int
+	err, panicked := guard(func() (err error) {
+		found, err = bringToFormat(s.db, formatVersion, migrations)
+		return err
+	})
+	if err == nil {
+		err = s.Err()
+	}
+	if err != nil {
+		if !panicked && !s.stuck.Load() {
+			err = errors.Join(err, s.db.Close())
+		}
+		return err
+	}
+	if found != 0 && found != formatVersion {
+		s.log.Info("storage: migrated the store", "dir", s.dir, "from", found, "to", formatVersion)
+	}
+	return nil
+}
+
+// pebbleOptions says how Pebble is used.
+func (s *Store) pebbleOptions(o Options) *pebble.Options {
+	po := &pebble.Options{
+		FS:                          s.fence,
+		Lock:                        s.lock,
+		CacheSize:                   o.CacheBytes,
+		MemTableSize:                uint64(o.MemTable),
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       2,
+		L0StopWritesThreshold:       64,
+		MaxOpenFiles:                200,
+		Logger:                      &logger{log: s.log, fatal: func(err error) { s.fail(err, true) }},
+		EventListener:               s.events(),
+		FormatMajorVersion:          pebble.FormatWALSyncChunks,
+	}
+	if o.Durability == Process {
+		// From WALSyncChunks on the log says how far it was synced, and a log that
+		// lacks bytes before that counts as damaged. After a power cut that would be wrong here.
+		po.FormatMajorVersion = pebble.FormatColumnarBlocks
+	}
+	return po
+}
+
+// makeDir makes the folder, for its owner only, so that it survives a power cut.
+func makeDir(fsys vfs.FS, dir string) error {
+	var parents []string
+	for d := dir; ; {
+		_, err := fsys.Stat(d)
+		if err == nil {
+			break
+		}
+		parent := fsys.PathDir(d)
+		if parent == d {
+			break
+		}
+		parents = append(parents, parent)
+		d = parent
+	}
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, p := range parents {
+		d, err := fsys.OpenDir(p)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(d.Sync(), d.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockDir takes the folder for this process.
+func lockDir(fsys vfs.FS, dir string) (*pebble.Lock, error) {
+	l, err := pebble.LockDirectory(dir, fsys)
+	if err == nil {
+		return l, nil
+	}
+	var pe *fs.PathError
+	if errors.As(err, &pe) || noSpace(err) {
+		return nil, explain(dir, err)
+	}
+	return nil, fmt.Errorf("pebble: %w: the store in %s is open in another weir; "+
+		"ask that one (its control socket is in the data folder), stop it first, or choose another folder (%v)",
+		storage.ErrLocked, dir, err)
+}
+
+// explain says in words for an admin why a store can't be opened.
+func explain(dir string, err error) error {
+	switch {
+	case noSpace(err):
+		return fmt.Errorf("pebble: %w: the disk has no room to open the store in %s; free some and start again: %v",
+			storage.ErrFull, dir, err)
+	case damaged(err):
+		return fmt.Errorf("pebble: %w: the store in %s is damaged; look with `weir check store`, "+
+			"then restore a backup (nothing was changed): %w", storage.ErrFailed, dir, err)
+	}
+	return fmt.Errorf("pebble: open the store in %s: %w", dir, err)
+}
+
+// damaged reports whether Pebble says that what it read is not what it wrote.
+func damaged(err error) bool {
+	return pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist)
+}
+
+// fail marks the store failed, for good. stuck says that Pebble was left in the middle.
+func (s *Store) fail(cause error, stuck bool) {
+	s.fence.shut.Store(true)
+	if stuck {
+		s.stuck.Store(true)
+	}
+	err := fmt.Errorf("%w: %s: %w", storage.ErrFailed, s.dir, cause)
+	if !s.failure.CompareAndSwap(nil, &err) {
+		return
+	}
+	close(s.failed)
+	s.log.Error("storage: the store has failed, nothing more is committed; "+
+		"check the disk, then restart", "dir", s.dir, "err", cause)
+	// kick needs mu, which the caller may hold further up (never a filler or a
+	// finisher, but Pebble may call us from anywhere).
+	go func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.kick()
+		s.idle.Broadcast()
+	}()
+}
+
+// Err implements storage.Store.
+func (s *Store) Err() error {
+	if p := s.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// refusal is what a request gets when nothing is committed any more. mu is held.
+func (s *Store) refusal() error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	return storage.ErrClosed
+}
+
+// Close implements storage.Store. It must not be called from a done function
+// or from within a scan.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		return storage.ErrClosed
+	}
+	s.closing = true
+	for s.busy() {
+		s.idle.Wait()
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.metrics.unregister()
+	close(s.fence.closing)
+	if s.stuck.Load() {
+		// Some lock of Pebble's is held for ever. The fence keeps what is left of
+		// it from writing; the folder is free.
+		return errors.Join(s.Err(), s.lock.Close(), s.lock.Close())
+	}
+	err, _ := guard(s.db.Close)
+	if s.Err() != nil {
+		err = nil // a consequence
+	} else if err != nil {
+		err = fmt.Errorf("pebble: close the store in %s: %w", s.dir, err)
+	}
+	return errors.Join(s.Err(), err, s.lock.Close())
+}
+
+// busy reports whether Close has to wait. mu is held.
+func (s *Store) busy() bool {
+	if s.reading > 0 || s.finishing || len(s.underWay) > 0 || len(s.queue) > s.head {
+		return true
+	}
+	if s.filling && s.failure.Load() != nil {
+		// A filler without a group under way is stuck in Pebble; its group was answered.
+		s.stuck.Store(true)
+		return false
+	}
+	return s.filling
+}
+
+// Size returns how many bytes the store takes on disk, about.
+func (s *Store) Size() (n uint64, err error) {
+	err = s.read(context.Background(), func() error {
+		n = s.db.Metrics().DiskSpaceUsage()
+		return nil
+	})
+	return min(n, math.MaxInt64), err
+}
