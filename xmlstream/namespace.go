@@ -165,11 +165,29 @@ func (w *work) declare(buf []byte, a *attr) int {
 	case !plausibleURI(space):
 		return w.fail(a.name, condPolicyViolation, "namespace name that is no URI")
 	}
-	if n := len(w.binds); n >= MaxPrefixes || w.scope != nil && n+len(w.scope.binds) >= MaxPrefixes {
-		return w.over(a.name, "more than", MaxPrefixes, "namespace declarations in scope")
+	if len(name) > 0 && w.prefixes() >= MaxPrefixes {
+		return w.over(a.name, "more than", MaxPrefixes, "prefixes in scope")
 	}
 	w.binds = append(w.binds, binding{prefix: prefix, space: a.value})
 	return 0
+}
+
+// prefixes returns how many prefixes are declared here. (Declarations of the
+// default namespace are bounded by the depth.)
+func (w *work) prefixes() int {
+	n := 0
+	if w.scope != nil {
+		n = len(w.scope.binds)
+	}
+	if n+len(w.binds) < MaxPrefixes {
+		return 0
+	}
+	for i := range w.binds {
+		if p := w.binds[i].prefix; p.off != p.end {
+			n++
+		}
+	}
+	return n
 }
 
 // plausibleURI reports whether b has none of the ASCII characters that no URI

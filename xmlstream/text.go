@@ -33,10 +33,15 @@ func appendValue(dst, raw []byte) []byte {
 }
 
 // appendText appends the meaning of checked character data: references are
-// resolved, line ends are '\n' (XML 1.0, section 2.11).
-func appendText(dst, raw []byte) []byte {
+// resolved unless it is a CDATA section's (refs false), line ends are '\n' (XML
+// 1.0, section 2.11).
+func appendText(dst, raw []byte, refs bool) []byte {
+	special := "&\r"
+	if !refs {
+		special = "\r"
+	}
 	for i := 0; i < len(raw); {
-		n := bytes.IndexAny(raw[i:], "&\r")
+		n := bytes.IndexAny(raw[i:], special)
 		if n < 0 {
 			return append(dst, raw[i:]...)
 		}
