@@ -104,6 +104,32 @@ func startTag(xml string) (declared bool, nameEnd int) {
 	}
 }
 
+// Text returns the character data directly inside the first child with that
+// name (a body, a show, a priority), or "".
+func (s *Stanza) Text(ns, local string) string {
+	k := s.find(ns, local)
+	if k == nil {
+		return ""
+	}
+	xml := s.c.inner[k.start:k.end]
+	start, end := strings.IndexByte(xml, '>'), strings.LastIndexByte(xml, '<')
+	if end == 0 {
+		return "" // <body/>
+	}
+	// As a rule there is no attribute that could hold a '>', no reference and no
+	// element, and so nothing to decode.
+	if text := xml[min(start+1, end):end]; !strings.ContainsAny(xml[:start], "'\"") && !strings.ContainsAny(text, "<&\r") {
+		return text
+	}
+	var v struct {
+		Text string `xml:",chardata"`
+	}
+	if s.Decode(ns, local, &v) != nil {
+		return ""
+	}
+	return v.Text
+}
+
 // Decode decodes the first child with that name by encoding/xml into v, which
 // is a pointer to one of the field's payload types. An error is an [Error] with
 // bad-request.

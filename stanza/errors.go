@@ -153,14 +153,14 @@ func AppendError(dst []byte, e Error, app []byte) []byte {
 	}
 	dst = append(dst, "<error type='"...)
 	dst = append(dst, e.Type...)
-	if by := e.By.String(); by != "" {
+	if e.By.Domainpart() != "" {
 		dst = append(dst, "' by='"...)
-		dst = appendEscaped(dst, by)
+		dst = appendEscaped(dst, e.By.String())
 	}
 	dst = append(dst, "'><"...)
 	dst = append(dst, e.Condition...)
 	dst = append(dst, " xmlns='"+NSErrors+"'/>"...)
-	for _, lang := range slices.Sorted(maps.Keys(e.Text)) {
+	for _, lang := range languages(e.Text) {
 		if e.Text[lang] == "" {
 			continue
 		}
@@ -176,4 +176,12 @@ func AppendError(dst []byte, e Error, app []byte) []byte {
 	}
 	dst = append(dst, app...)
 	return append(dst, "</error>"...)
+}
+
+// languages returns the languages of texts in a fixed order.
+func languages(texts map[string]string) []string {
+	if len(texts) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(texts))
 }

@@ -82,11 +82,13 @@ func (c *content) fill(k Kind, tok *xmlstream.Token, keep *[kept][]byte) (out [k
 	if tok.Canonical {
 		return c.take(tok, keep), nil
 	}
-	err = scanInner(k, rewriteInner(tok), func(again *xmlstream.Token) error {
-		out = c.take(again, keep)
-		return nil
-	})
-	return out, err
+	var sc xmlstream.Scanner
+	defer sc.Release()
+	again, err := scan(&sc, wrap(k, rewriteInner(tok)))
+	if err != nil {
+		return out, err
+	}
+	return c.take(&again, keep), nil
 }
 
 // innerOf returns what stands between the tags of a token.
@@ -115,38 +117,32 @@ func localAt(xml string, at, n int) string {
 	return ""
 }
 
-// header opens the stream on which a single stanza is looked at.
-var header = []byte("<stream:stream xmlns='" + NSClient + "' xmlns:stream='http://etherx.jabber.org/streams'>")
+// clientStream is a scanner that has read the header of a client stream. It is
+// never used itself: each scan begins with a copy.
+var clientStream = func() (sc xmlstream.Scanner) {
+	const header = "<stream:stream xmlns='" + NSClient + "' xmlns:stream='http://etherx.jabber.org/streams'>"
+	_, _, _ = sc.Next([]byte(header)) // an error stays in sc, and every scan would return it
+	sc.Release()
+	return sc
+}()
 
-// scan gives do the token of element, which must be one well-formed element as
-// it stands on a client stream, and nothing else.
-func scan(element []byte, do func(*xmlstream.Token) error) error {
-	var sc xmlstream.Scanner
-	defer sc.Release()
-	sc.Reset(xmlstream.Limits{})
-	if _, _, err := sc.Next(header); err != nil {
-		return err
-	}
+// scan makes sc, whose last token must be released, the scanner of a client stream
+// and returns the token of element, which must be one well-formed element and
+// nothing else.
+func scan(sc *xmlstream.Scanner, element []byte) (tok xmlstream.Token, err error) {
+	*sc = clientStream
 	tok, n, err := sc.Next(element)
-	if err != nil {
-		return err
+	if err == nil && (tok.Kind != xmlstream.Element || n != len(element)) {
+		err = errNotOne
 	}
-	if tok.Kind != xmlstream.Element || n != len(element) {
-		return errNotOne
-	}
-	return do(&tok)
+	return tok, err
 }
 
-// scanInner is scan for what is to stand inside of an element of that kind.
-func scanInner(k Kind, inner []byte, do func(*xmlstream.Token) error) error {
+// wrap puts inner into an element of that kind.
+func wrap(k Kind, inner []byte) []byte {
 	name := k.String()
 	b := make([]byte, 0, len(inner)+2*len(name)+len("<></>"))
-	b = append(b, '<')
-	b = append(b, name...)
-	b = append(b, '>')
+	b = append(append(append(b, '<'), name...), '>')
 	b = append(b, inner...)
-	b = append(b, "</"...)
-	b = append(b, name...)
-	b = append(b, '>')
-	return scan(b, do)
+	return append(append(append(b, "</"...), name...), '>')
 }

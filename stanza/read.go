@@ -46,18 +46,16 @@ func FromToken(tok *xmlstream.Token, from jid.JID, lang string) (*Stanza, error)
 // Parse reads a stanza back from the bytes of AppendTo (log records, tests). It
 // takes any well-formed stanza of NSClient and keeps its from attribute.
 func Parse(b []byte) (*Stanza, error) {
-	var s *Stanza
-	err := scan(b, func(tok *xmlstream.Token) error {
-		var from []byte
-		var err error
-		if s, from, err = read(tok); err != nil {
-			return err
-		}
-		if len(from) > 0 {
-			s.From, err = jid.ParseBytes(from)
-		}
-		return err
-	})
+	var sc xmlstream.Scanner
+	defer sc.Release()
+	tok, err := scan(&sc, b)
+	if err != nil {
+		return nil, err
+	}
+	s, from, err := read(&tok)
+	if err == nil && len(from) > 0 {
+		s.From, err = jid.ParseBytes(from)
+	}
 	if err != nil {
 		return nil, err
 	}

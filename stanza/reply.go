@@ -67,14 +67,17 @@ func (s *Stanza) ErrorReplyWith(e Error, app []byte) *Stanza {
 		return nil
 	}
 	head := Stanza{Kind: s.Kind, Type: typeError, ID: s.ID, From: s.To, To: s.From}
-	r, err := head.withInner(AppendError(nil, e, app))
-	if err != nil {
-		r, err = head.withInner(AppendError(nil, e, nil))
+	if len(app) > 0 {
+		if r, err := head.withInner(AppendError(nil, e, app)); err == nil {
+			return r
+		}
 	}
-	if err != nil { // never: AppendError writes nothing else than XML
-		return &head
-	}
-	return r
+	// What AppendError makes without app is canonical: no need to look at it.
+	w := &whole{Stanza: head}
+	w.c = &w.content
+	w.inner = string(AppendError(make([]byte, 0, 256), e, nil))
+	w.kids = append(w.few[:0], child{end: uint32(len(w.inner)), space: NSClient, local: typeError})
+	return &w.Stanza
 }
 
 // ReadError returns the stanza error that a stanza of type error carries; what it

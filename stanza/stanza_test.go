@@ -77,11 +77,7 @@ func TestKeepsNothing(t *testing.T) {
 	buf := []byte(message)
 	var s *Stanza
 	var sc xmlstream.Scanner
-	sc.Reset(xmlstream.Limits{})
-	if _, _, err := sc.Next(header); err != nil {
-		t.Fatal(err)
-	}
-	tok, _, err := sc.Next(buf)
+	tok, err := scan(&sc, buf)
 	if err != nil {
 		t.Fatal(err)
 	}

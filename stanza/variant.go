@@ -44,12 +44,14 @@ func (s *Stanza) withInner(inner []byte) (*Stanza, error) {
 	w := &whole{Stanza: *s}
 	w.c = &w.content
 	if len(inner) > 0 {
-		err := scanInner(s.Kind, inner, func(tok *xmlstream.Token) error {
-			var keep [kept][]byte
-			_, err := w.fill(s.Kind, tok, &keep)
-			return err
-		})
+		var sc xmlstream.Scanner
+		defer sc.Release()
+		tok, err := scan(&sc, wrap(s.Kind, inner))
 		if err != nil {
+			return nil, err
+		}
+		var keep [kept][]byte
+		if _, err = w.fill(s.Kind, &tok, &keep); err != nil {
 			return nil, err
 		}
 	}
