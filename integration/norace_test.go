@@ -1,0 +1,6 @@
+//go:build !race
+
+package integration_test
+
+// raceEnabled builds the server as the test itself is built.
+const raceEnabled = false

@@ -1,0 +1,41 @@
+// Package script owns the language of the stream scripts: what actors send to a
+// server and what they have to receive, in one order for all of them.
+//
+// It must not know any package of the server. It drives testclient.
+//
+// A script is a txtar file. Its comment says what it proves; its section
+// "script" has one step a line. A line that begins with white space continues
+// the one before (a space comes between, unless that ends with ">"); "#" begins
+// a comment. The steps:
+//
+//	juliet> XML         juliet sends this, byte for byte ({name} is replaced)
+//	juliet< PATTERN     the next element juliet receives matches (testclient.ParsePattern)
+//	juliet<~ PATTERN    one of those she receives matches; others stay for later steps
+//	juliet: VERB …      one of the verbs below
+//
+// An actor's name is also her account, unless she logs in "as" another. Verbs:
+//
+//	login RESOURCE [as USER] [via LISTENER]   all of it, by the best mechanism
+//	connect [LISTENER]        TCP, and TLS on the listener c2s-tls
+//	open                      stream header and features
+//	starttls                  upgrade; open again after it
+//	auth MECHANISM [USER [PASSWORD]]          has to succeed
+//	auth-fails MECHANISM USER PASSWORD CONDITION
+//	bind [RESOURCE]           the server makes one if none is given
+//	sync                      everything she sent has been handled
+//	nothing [DURATION]        after a sync of all actors nothing waits for her
+//	                          (on a stream without a session: nothing comes for that long)
+//	drain                     after a sync of all actors forget what waits for her
+//	close                     close the stream in order and see the server do the same
+//	ended                     the server closed stream and connection, nothing else waits
+//	cut                       end the connection as a broken network does
+//
+// LISTENER is c2s, c2s-tls or c2s-insecure, the last being the default: the
+// scripts about TLS say so, the others are readable on the wire. The actor
+// "server" has the verbs stop (the actors see how), start, restart (both, the
+// actors are gone) and kill (SIGKILL, then start; the actors are gone).
+//
+// The scenarios are those of RFC 6120 and RFC 6121.
+//
+// Start reading at [Parse] and [Run].
+package script
