@@ -111,23 +111,7 @@ func (s *Stanza) Text(ns, local string) string {
 	if k == nil {
 		return ""
 	}
-	xml := s.c.inner[k.start:k.end]
-	start, end := strings.IndexByte(xml, '>'), strings.LastIndexByte(xml, '<')
-	if end == 0 {
-		return "" // <body/>
-	}
-	// As a rule there is no attribute that could hold a '>', no reference and no
-	// element, and so nothing to decode.
-	if text := xml[min(start+1, end):end]; !strings.ContainsAny(xml[:start], "'\"") && !strings.ContainsAny(text, "<&\r") {
-		return text
-	}
-	var v struct {
-		Text string `xml:",chardata"`
-	}
-	if s.Decode(ns, local, &v) != nil {
-		return ""
-	}
-	return v.Text
+	return string(xmlstream.Text([]byte(s.c.inner[k.start:k.end])))
 }
 
 // Decode decodes the first child with that name by encoding/xml into v, which

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"weir/jid"
+	"weir/xmlstream"
 )
 
 // NSDelay is the namespace of the delay stamp (XEP-0203).
@@ -27,6 +28,6 @@ func Delay(from jid.JID, t time.Time, text string) []byte {
 		return append(b, "'/>"...)
 	}
 	b = append(b, "'>"...)
-	b = appendEscaped(b, text)
+	b = xmlstream.AppendEscaped(b, text)
 	return append(b, "</delay>"...)
 }

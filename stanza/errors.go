@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	merr "mellium.im/xmpp/stanza"
+
+	"weir/xmlstream"
 )
 
 // Error is a stanza error (RFC 6120 §8.3): a value that a handler returns and
@@ -155,7 +157,7 @@ func AppendError(dst []byte, e Error, app []byte) []byte {
 	dst = append(dst, e.Type...)
 	if e.By.Domainpart() != "" {
 		dst = append(dst, "' by='"...)
-		dst = appendEscaped(dst, e.By.String())
+		dst = xmlstream.AppendAttr(dst, e.By.String())
 	}
 	dst = append(dst, "'><"...)
 	dst = append(dst, e.Condition...)
@@ -167,11 +169,11 @@ func AppendError(dst []byte, e Error, app []byte) []byte {
 		dst = append(dst, "<text xmlns='"+NSErrors+"'"...)
 		if lang != "" {
 			dst = append(dst, " xml:lang='"...)
-			dst = appendEscaped(dst, lang)
+			dst = xmlstream.AppendAttr(dst, lang)
 			dst = append(dst, '\'')
 		}
 		dst = append(dst, '>')
-		dst = appendEscaped(dst, e.Text[lang])
+		dst = xmlstream.AppendEscaped(dst, e.Text[lang])
 		dst = append(dst, "</text>"...)
 	}
 	dst = append(dst, app...)

@@ -30,7 +30,7 @@ const (
 // be kept. All of it lies in one string, so this is one allocation, unless there
 // are more children than c.few holds.
 func (c *content) take(tok *xmlstream.Token, keep *[kept][]byte) (out [kept]string) {
-	inner := innerOf(tok)
+	inner := tok.Content()
 	size := len(inner)
 	for _, k := range keep {
 		size += len(k)
@@ -82,25 +82,17 @@ func (c *content) fill(k Kind, tok *xmlstream.Token, keep *[kept][]byte) (out [k
 	if tok.Canonical {
 		return c.take(tok, keep), nil
 	}
+	inner, err := xmlstream.AppendInner(nil, tok)
+	if err != nil {
+		return out, err
+	}
 	var sc xmlstream.Scanner
 	defer sc.Release()
-	again, err := scan(&sc, wrap(k, rewriteInner(tok)))
+	again, err := scan(&sc, wrap(k, inner))
 	if err != nil {
 		return out, err
 	}
 	return c.take(&again, keep), nil
-}
-
-// innerOf returns what stands between the tags of a token.
-func innerOf(tok *xmlstream.Token) []byte {
-	end := len(tok.Raw)
-	if tok.Inner >= end {
-		return nil
-	}
-	// The last '<' is the one of the end tag.
-	for end--; tok.Raw[end] != '<'; end-- {
-	}
-	return tok.Raw[tok.Inner:end]
 }
 
 // localAt returns the local name, of n bytes, of the element at xml[at].

@@ -30,7 +30,8 @@ const nsXML = "http://www.w3.org/XML/1998/namespace"
 // [Error], and comes with a stanza that is good for ErrorReply and for nothing
 // else: bad-request for a type, an id or a number of children that RFC 6120
 // §8.2.3 or RFC 6121 §4.7.1 does not allow; jid-malformed for a to attribute that
-// is no address (RFC 6120 §8.3.3.8), and To is zero then.
+// is no address (RFC 6120 §8.3.3.8), and To is zero then; policy-violation for
+// what would grow too much by being written again.
 func FromToken(tok *xmlstream.Token, from jid.JID, lang string) (*Stanza, error) {
 	s, _, err := read(tok)
 	if s == nil {
@@ -95,9 +96,9 @@ func read(tok *xmlstream.Token) (s *Stanza, from []byte, err error) {
 			keep[keepOther] = appendOther(keep[keepOther], i, a)
 		}
 	}
-	out, err := s.c.fill(kind, tok, &keep)
-	if err != nil {
-		return nil, nil, err
+	out, failure := s.c.fill(kind, tok, &keep)
+	if failure != nil {
+		out = s.c.take(&xmlstream.Token{}, &keep)
 	}
 	s.ID, s.Lang = out[keepID], out[keepLang]
 	ok := false
@@ -107,6 +108,9 @@ func read(tok *xmlstream.Token) (s *Stanza, from []byte, err error) {
 		if s.To, err = jid.Parse(out[keepTo]); err != nil {
 			return s, from, JIDMalformed("the to attribute is not an XMPP address")
 		}
+	}
+	if failure != nil {
+		return s, from, PolicyViolation("too large with its namespaces declared")
 	}
 	if !ok {
 		return s, from, BadRequest("unknown or missing type")
@@ -148,13 +152,13 @@ func appendOther(dst []byte, i int, a *xmlstream.Attr) []byte {
 		dst = append(dst, "xmlns:"...)
 		dst = append(dst, prefix...)
 		dst = append(dst, "='"...)
-		dst = appendEscaped(dst, a.Space)
+		dst = xmlstream.AppendAttr(dst, a.Space)
 		dst = append(dst, "' "...)
 		dst = append(dst, prefix...)
 		dst = append(dst, ':')
 	}
 	dst = append(dst, a.Local...)
 	dst = append(dst, "='"...)
-	dst = appendEscaped(dst, a.Value)
+	dst = xmlstream.AppendAttr(dst, a.Value)
 	return append(dst, '\'')
 }

@@ -2,6 +2,7 @@ package stanza
 
 import (
 	"weir/jid"
+	"weir/xmlstream"
 )
 
 // AppendTo appends the stanza as it goes onto a client stream: the default
@@ -48,8 +49,25 @@ func appendAddress(dst []byte, j jid.JID) []byte {
 	return appendValue(dst, resource)
 }
 
-// appendValue appends an attribute value and the closing quote.
+// appendValue appends an attribute value and the closing quote. It looks first
+// whether there is anything to escape, since there hardly ever is.
 func appendValue(dst []byte, v string) []byte {
-	dst = appendEscaped(dst, v)
-	return append(dst, '\'')
+	for i := range len(v) {
+		if odd[v[i]] {
+			return append(xmlstream.AppendAttr(dst, v), '\'')
+		}
+	}
+	return append(append(dst, v...), '\'')
 }
+
+// odd has the bytes that AppendAttr has to look at. It is never written after
+// its making.
+var odd = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c < ' ' || c >= 0x80
+	}
+	for _, c := range `&<>'"` {
+		t[c] = true
+	}
+	return t
+}()
