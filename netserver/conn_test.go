@@ -153,8 +153,8 @@ func TestPauseResume(t *testing.T) {
 		r.onData = func(c *Conn, b []byte) (int, error) {
 			n := bytes.IndexByte(b, '\n') + 1
 			if n > 0 {
-				calls <- string(b[:n])
 				c.Pause()
+				calls <- string(b[:n])
 			}
 			return n, nil
 		}
