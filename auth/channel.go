@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/netip"
+	"sync"
 )
 
 // The channel binding types that this package knows.
@@ -68,21 +69,53 @@ func (ch *Channel) hasExporter() bool {
 	return ch.secure() && (ch.TLS.Version >= tls.VersionTLS13 || ch.exporter() != nil)
 }
 
-// endPointHash returns the hash that tls-server-end-point uses with the
-// connection's certificate and the certificate's bytes, or 0 where it isn't
+// endPoints remembers what tls-server-end-point is for the certificates in use:
+// to know, one has to parse them.
+type endPoints struct {
+	// guarded by mu
+	mu  sync.RWMutex
+	all map[*byte][]byte // by where the certificate's bytes are
+}
+
+// maxEndPoints bounds the memory: a server has a few certificates at a time.
+const maxEndPoints = 64
+
+// data returns the binding data of tls-server-end-point, or nil where it isn't
 // defined (Ed25519, or no certificate known).
-func (ch *Channel) endPointHash() (crypto.Hash, []byte) {
-	if !ch.secure() || ch.Certificate == nil || len(ch.Certificate.Certificate) == 0 {
-		return 0, nil
+func (e *endPoints) data(ch *Channel) []byte {
+	if !ch.secure() || ch.Certificate == nil || len(ch.Certificate.Certificate) == 0 || len(ch.Certificate.Certificate[0]) == 0 {
+		return nil
 	}
-	der, leaf := ch.Certificate.Certificate[0], ch.Certificate.Leaf
-	if leaf == nil {
-		var err error
-		if leaf, err = x509.ParseCertificate(der); err != nil {
-			return 0, nil
-		}
+	der := ch.Certificate.Certificate[0]
+	e.mu.RLock()
+	sum, ok := e.all[&der[0]]
+	e.mu.RUnlock()
+	if ok {
+		return sum
 	}
-	return bindingHash(leaf.SignatureAlgorithm), der
+	sum = endPoint(der)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.all == nil || len(e.all) >= maxEndPoints {
+		e.all = make(map[*byte][]byte)
+	}
+	e.all[&der[0]] = sum
+	return sum
+}
+
+// endPoint hashes a certificate as the server sent it. RFC 5929 §4.1
+func endPoint(der []byte) []byte {
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil
+	}
+	h := bindingHash(leaf.SignatureAlgorithm)
+	if h == 0 {
+		return nil
+	}
+	d := h.New()
+	d.Write(der)
+	return d.Sum(nil)
 }
 
 // bindingHash is the table of RFC 5929 §4.1: the hash of the signature, but
@@ -103,15 +136,13 @@ func bindingHash(a x509.SignatureAlgorithm) crypto.Hash {
 // binding returns what a client may have as binding data of a type, or nothing
 // if the type can't be used here. tls-unique is never: TLS 1.3 has none, and Go
 // has no safe one before.
-func (ch *Channel) binding(kind string) [][]byte {
+func (s *Service) binding(ch *Channel, kind string) [][]byte {
 	switch kind {
 	case bindExporter:
 		return ch.exporter()
 	case bindEndPoint:
-		if h, der := ch.endPointHash(); h != 0 {
-			d := h.New()
-			d.Write(der)
-			return [][]byte{d.Sum(nil)}
+		if data := s.endPoints.data(ch); data != nil {
+			return [][]byte{data}
 		}
 	}
 	return nil

@@ -21,12 +21,13 @@ type algorithm struct {
 	id   byte   // in stored records
 	new  func() hash.Hash
 	size int
+	none []byte // a StoredKey that nothing fits
 }
 
 // The algorithms; sha256Algorithm is the one that PLAIN is checked with.
 var (
-	sha1Algorithm   = &algorithm{name: "SCRAM-SHA-1", id: 1, new: sha1.New, size: sha1.Size}
-	sha256Algorithm = &algorithm{name: "SCRAM-SHA-256", id: 2, new: sha256.New, size: sha256.Size}
+	sha1Algorithm   = &algorithm{name: "SCRAM-SHA-1", id: 1, new: sha1.New, size: sha1.Size, none: make([]byte, sha1.Size)}
+	sha256Algorithm = &algorithm{name: "SCRAM-SHA-256", id: 2, new: sha256.New, size: sha256.Size, none: make([]byte, sha256.Size)}
 )
 
 func algorithmByID(id byte) *algorithm {

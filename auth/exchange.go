@@ -236,9 +236,7 @@ func (x *Exchange) keys(a *algorithm, name string) (k *keys, known bool) {
 	if !x.claimed.IsZero() {
 		name = x.claimed.String() // however it was spelled
 	}
-	salt := sha256Algorithm.hmac(x.service.secret, []byte(a.name), []byte{0}, []byte(name))
-	none := make([]byte, a.size)
-	k = &keys{hash: a.id, iterations: uint32(x.service.iterations(a)), salt: salt[:saltLength], stored: none, server: none}
+	k = new(x.service.falseKeys(a, name))
 	if x.found != nil {
 		if own := x.found.of(a); own != nil {
 			return own, true

@@ -73,7 +73,7 @@ func (s *Service) offer(ch *Channel) *offer {
 	if ch.hasExporter() {
 		has |= hasExporter
 	}
-	if h, _ := ch.endPointHash(); h != 0 {
+	if s.endPoints.data(ch) != nil {
 		has |= hasEndPoint
 	}
 	return &s.offers[has]

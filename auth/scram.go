@@ -76,7 +76,7 @@ func (x *Exchange) bind(m clientFirst) ([][]byte, *Failure) {
 	case m.flag == 'p' && !x.mech.plus:
 		return nil, malformed("channel binding needs a -PLUS mechanism")
 	case m.flag == 'p':
-		data := x.channel.binding(m.binding)
+		data := x.service.binding(&x.channel, m.binding)
 		if data == nil {
 			return nil, refuse("not-authorized", "this channel binding type is not supported here", nil)
 		}

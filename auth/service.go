@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -17,18 +15,8 @@ import (
 	"weir/storage"
 )
 
-// The tables of this package in the store.
-const (
-	tableAccounts = "auth.accounts" // Map: domain → localpart → record
-	tableServer   = "auth.server"   // KeyVal: the server's secret
-	serverAccount = "server"        // where tableServer keeps its one record
-)
-
-// secretLength is in bytes; secretVersion stands before them in the record.
-const (
-	secretLength  = 32
-	secretVersion = 1
-)
+// tableAccounts is a Map: domain → localpart → record.
+const tableAccounts = "auth.accounts"
 
 // Hooks are the moments of this package that others may take part in.
 type Hooks struct {
@@ -77,17 +65,20 @@ type Service struct {
 	store      storage.Store
 	accounts   storage.Map
 	secret     secret // salts of names without an account come from it
+	counts     counts // iterations that were in force at some time
 	log        *slog.Logger
 	algorithms []*algorithm // best first
 	offers     [offerCount]offer
 
 	// safe by themselves
-	pool     *pool
-	cache    *cache
-	throttle *throttle
-	metrics  *metrics
-	lookups  atomic.Uint64 // of accounts, for a login
-	proofs   atomic.Uint64 // client proofs computed
+	salts     sync.Pool // of HMACs keyed with secret
+	endPoints endPoints
+	pool      *pool
+	cache     *cache
+	throttle  *throttle
+	metrics   *metrics
+	lookups   atomic.Uint64 // of accounts, for a login
+	proofs    atomic.Uint64 // client proofs computed
 
 	// writing is held from the check of an account to the commit of its change:
 	// changes are rare, and two that meet must not both see the old state.
@@ -121,27 +112,6 @@ func New(ctx context.Context, o Options, st storage.Store) (*Service, error) {
 	var err error
 	s.metrics, err = newMetrics(o.Metrics, s)
 	return s, err
-}
-
-func (s *Service) loadSecret(ctx context.Context) error {
-	table := storage.NewKeyVal(s.store, tableServer)
-	b, err := table.Get(ctx, serverAccount)
-	if errors.Is(err, storage.ErrNotFound) {
-		b = make([]byte, 1+secretLength)
-		b[0] = secretVersion
-		_, _ = rand.Read(b[1:]) // never fails (crypto/rand)
-		var batch storage.Batch
-		table.Set(&batch, serverAccount, b)
-		err = s.commit(&batch)
-	}
-	if err != nil {
-		return fmt.Errorf("auth: the server's secret: %w", err)
-	}
-	if len(b) != 1+secretLength || b[0] != secretVersion {
-		return errors.New("auth: the server's secret is damaged or of a newer version")
-	}
-	s.secret = secret(append([]byte(nil), b[1:]...))
-	return nil
 }
 
 // Format prints nothing of what the service holds.
