@@ -1,0 +1,154 @@
+// Package disco answers service discovery (XEP-0030) for the server and for
+// accounts, and makes the server's own entity capabilities (XEP-0115).
+//
+// It owns no list of features: what it tells is what was registered with the
+// manager, so nothing is announced that isn't handled. It must not know what the
+// features are. Handlers run on the stream's goroutine and do not block.
+//
+// Start reading at [New].
+package disco
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/xml"
+
+	"weir/sessionmgr"
+	"weir/stanza"
+
+	"mellium.im/xmpp/disco"
+	"mellium.im/xmpp/disco/info"
+)
+
+// Node is the name under which the capabilities are told (XEP-0115 §4).
+const Node = "https://weir.example/caps"
+
+// Module answers for one manager.
+type Module struct {
+	m    *sessionmgr.Manager
+	name string
+}
+
+// New registers with m. name is the server's name in its identity.
+func New(m *sessionmgr.Manager, name string) *Module {
+	mod := &Module{m: m, name: name}
+	m.HandleIQ(sessionmgr.IQHandler{NS: disco.NSInfo, Local: "query", Scope: sessionmgr.OnServer, Get: mod.serverInfo})
+	m.HandleIQ(sessionmgr.IQHandler{NS: disco.NSInfo, Local: "query", Scope: sessionmgr.OnSelf, Get: mod.selfInfo})
+	m.HandleIQ(sessionmgr.IQHandler{NS: disco.NSInfo, Local: "query", Scope: sessionmgr.OnAccount, Get: mod.accountInfo})
+	m.HandleIQ(sessionmgr.IQHandler{NS: disco.NSItems, Local: "query", Scope: sessionmgr.OnServer, Get: mod.serverItems})
+	m.HandleIQ(sessionmgr.IQHandler{
+		NS: disco.NSItems, Local: "query", Scope: sessionmgr.OnSelf | sessionmgr.OnAccount, Get: mod.accountItems,
+	})
+	m.Advertise(sessionmgr.OnServer, disco.NSCaps)
+	return mod
+}
+
+// Caps returns the element that tells the server's capabilities among the stream
+// features (XEP-0115 §6.2). Call it when everything is registered.
+func (mod *Module) Caps() []byte {
+	i := mod.info(sessionmgr.OnServer, "server", "im", mod.name)
+	b, err := xml.Marshal(struct {
+		XMLName xml.Name `xml:"http://jabber.org/protocol/caps c"`
+		Hash    string   `xml:"hash,attr"`
+		Node    string   `xml:"node,attr"`
+		Ver     string   `xml:"ver,attr"`
+	}{Hash: "sha-1", Node: Node, Ver: i.Hash(sha1.New())})
+	if err != nil {
+		return nil // three strings always marshal
+	}
+	return b
+}
+
+// info is what is registered for a scope, with one identity.
+func (mod *Module) info(scope sessionmgr.Scope, category, kind, name string) disco.Info {
+	i := disco.Info{Identity: []info.Identity{{Category: category, Type: kind, Name: name}}}
+	for _, f := range mod.m.Features(scope) {
+		i.Features = append(i.Features, info.Feature{Var: f})
+	}
+	return i
+}
+
+// query reads which node is asked for.
+func query(iq *stanza.Stanza, ns string) (node string, err error) {
+	var q struct {
+		Node string `xml:"node,attr"`
+	}
+	err = iq.Decode(ns, "query", &q)
+	return q.Node, err
+}
+
+func (mod *Module) serverInfo(_ context.Context, iq *stanza.Stanza) (any, error) {
+	node, err := query(iq, disco.NSInfo)
+	if err != nil {
+		return nil, err
+	}
+	i := mod.info(sessionmgr.OnServer, "server", "im", mod.name)
+	if node != "" && node != Node+"#"+i.Hash(sha1.New()) {
+		return nil, stanza.ItemNotFound() // XEP-0030 §7
+	}
+	i.Node = node
+	return i, nil
+}
+
+func (mod *Module) selfInfo(_ context.Context, iq *stanza.Stanza) (any, error) {
+	return mod.account(iq, sessionmgr.OnSelf)
+}
+
+func (mod *Module) accountInfo(_ context.Context, iq *stanza.Stanza) (any, error) {
+	return mod.account(iq, sessionmgr.OnAccount)
+}
+
+func (mod *Module) account(iq *stanza.Stanza, scope sessionmgr.Scope) (any, error) {
+	node, err := query(iq, disco.NSInfo)
+	if err != nil {
+		return nil, err
+	}
+	if node != "" {
+		return nil, stanza.ItemNotFound()
+	}
+	return mod.info(scope, "account", "registered", ""), nil
+}
+
+// items is the payload of an answer about items.
+type items struct {
+	XMLName xml.Name `xml:"http://jabber.org/protocol/disco#items query"`
+	Items   []item   `xml:"item"`
+}
+
+type item struct {
+	JID string `xml:"jid,attr"`
+}
+
+func (mod *Module) serverItems(_ context.Context, iq *stanza.Stanza) (any, error) {
+	node, err := query(iq, disco.NSItems)
+	if err != nil {
+		return nil, err
+	}
+	if node != "" {
+		return nil, stanza.ItemNotFound()
+	}
+	return items{}, nil
+}
+
+// accountItems lists the available resources (XEP-0030 §4.1); who may not know
+// them was refused before.
+func (mod *Module) accountItems(_ context.Context, iq *stanza.Stanza) (any, error) {
+	node, err := query(iq, disco.NSItems)
+	if err != nil {
+		return nil, err
+	}
+	if node != "" {
+		return nil, stanza.ItemNotFound()
+	}
+	account := iq.To
+	if account.IsZero() {
+		account = iq.From.Bare()
+	}
+	var all items
+	for _, s := range mod.m.Sessions(account) {
+		if s.Available() {
+			all.Items = append(all.Items, item{s.JID().String()})
+		}
+	}
+	return all, nil
+}

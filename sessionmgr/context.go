@@ -1,0 +1,49 @@
+package sessionmgr
+
+import (
+	"context"
+	"time"
+)
+
+// sessionContext is a context that costs nothing to make: the session itself,
+// seen as one.
+type sessionContext struct{ s *Session }
+
+// sessionKey is the key under which it answers for itself.
+type sessionKey struct{}
+
+// FromContext returns the session that a handler runs for, or (nil, false) in a
+// context that has none.
+func FromContext(ctx context.Context) (*Session, bool) {
+	s, ok := ctx.Value(sessionKey{}).(*Session)
+	return s, ok
+}
+
+func (c sessionContext) Value(key any) any {
+	if key == (sessionKey{}) {
+		return c.s
+	}
+	return nil
+}
+
+func (c sessionContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+func (c sessionContext) Done() <-chan struct{} {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.s.done == nil {
+		if c.s.state == Destroyed {
+			c.s.done = closedChan
+		} else {
+			c.s.done = make(chan struct{})
+		}
+	}
+	return c.s.done
+}
+
+func (c sessionContext) Err() error {
+	if c.s.State() == Destroyed {
+		return context.Canceled
+	}
+	return nil
+}

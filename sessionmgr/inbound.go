@@ -1,0 +1,137 @@
+package sessionmgr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"weir/stanza"
+	"weir/storage"
+
+	"mellium.im/xmpp/stream"
+)
+
+// Inbound takes one stanza of a bound session: its from is stamped with the full
+// JID and its form was checked. If it returns true the stream stops reading
+// until resume has been called: once, from any goroutine, perhaps before Inbound
+// returns. Otherwise resume is never called.
+func (m *Manager) Inbound(s *Session, st *stanza.Stanza, resume func()) (paused bool) {
+	s.active.Store(time.Now().UnixNano())
+	m.metrics.stanzas(st.Kind)
+	if st.Kind == stanza.Message && st.To.IsZero() {
+		st = st.With(st.From, sender(s)) // RFC 6120 §10.3.1
+	}
+	if m.blocks(s, st) {
+		m.work.Go(func() {
+			m.handle(s, st)
+			m.FlushTouched()
+			resume()
+		})
+		return true
+	}
+	m.handle(s, st)
+	return m.pipe.waitRoom(resume)
+}
+
+// blocks reports whether handling the stanza may read storage.
+func (m *Manager) blocks(s *Session, st *stanza.Stanza) bool {
+	switch st.Kind {
+	case stanza.Message:
+		return m.Local(st.To.Domain()) && st.To.Local() != "" && !m.here(st, m.registry.bound(st.To.Bare()))
+	case stanza.Presence:
+		return st.Type != "error" && m.presenceFor(st).Blocking(s, st)
+	}
+	return m.iqBlocks(s, st)
+}
+
+// handle decides about a stanza of s and counts it.
+func (m *Manager) handle(s *Session, st *stanza.Stanza) {
+	defer m.pipe.counted(s)
+	defer func() {
+		if v := recover(); v != nil {
+			m.metrics.panics.Inc()
+			m.ran(s, panicked("handling "+st.Type, v))
+		}
+	}()
+	ctx := s.Context()
+	if err := m.dispatch(ctx, s, st); err != nil {
+		m.bounce(s, st, m.handlingError(ctx, err))
+	}
+}
+
+func (m *Manager) dispatch(ctx context.Context, s *Session, st *stanza.Stanza) error {
+	if st.Kind == stanza.Presence {
+		return m.routePresence(ctx, s, st)
+	}
+	if !st.To.IsZero() && !m.Local(st.To.Domain()) {
+		m.bounce(s, st, stanza.RemoteServerNotFound()) // RFC 6120 §10.4
+		return nil
+	}
+	if st.Kind == stanza.IQ {
+		return m.routeIQ(ctx, s, st)
+	}
+	if st.To.Local() == "" {
+		return m.toServer(s, st)
+	}
+	return m.toAccount(ctx, s, st)
+}
+
+// handlingError is toError that knows storage: an outage is the server's
+// temporary trouble and is told as such.
+func (m *Manager) handlingError(ctx context.Context, err error) stanza.Error {
+	if errors.Is(err, storage.ErrFull) || errors.Is(err, storage.ErrFailed) || errors.Is(err, storage.ErrClosed) {
+		return storageError(err)
+	}
+	return m.toError(ctx, err)
+}
+
+// storageError tells a client that something could not be kept.
+func storageError(err error) stanza.Error {
+	text := "the server has no space left; try again later"
+	if !errors.Is(err, storage.ErrFull) {
+		text = "the server can't store anything at the moment; try again later"
+	}
+	return stanza.ResourceConstraint(text)
+}
+
+// fullError tells a sender that the receiver's log is full (XEP-0160 §2).
+func fullError(limit int64) stanza.Error {
+	return stanza.ServiceUnavailable(fmt.Sprintf("the receiver has %d MiB of messages waiting, the most that is kept", limit>>20))
+}
+
+// panicked is the error that stands for a panic; the stack is for the log.
+func panicked(what string, v any) error {
+	return fmt.Errorf("%s panicked: %v\n%s", what, v, debug.Stack())
+}
+
+// ran looks at what running a hook for s returned: a fault of a handler ends
+// that one stream.
+func (m *Manager) ran(s *Session, err error) {
+	if err == nil {
+		return
+	}
+	if _, refusal := stanza.AsError(err); refusal {
+		return
+	}
+	s.log.Error("handler failed", "err", err)
+	m.Kick(s, Cause{Internal, "a handler failed"}, &stream.Error{Err: "internal-server-error"})
+}
+
+// commitFailed is called when a batch could not be kept. A full disk is told to
+// the senders; anything else is the end of acknowledging on this store.
+func (m *Manager) commitFailed(err error) {
+	m.metrics.commitErrors.Inc()
+	if errors.Is(err, storage.ErrFull) {
+		m.log.Warn("a write was refused: no space left on the disk of the data folder", "err", err)
+		return
+	}
+	m.log.Error("the store failed; nothing is accepted any more until a restart", "err", err)
+	if m.failed.CompareAndSwap(false, true) {
+		m.work.Go(func() { m.closeAll(Cause{ShuttingDown, "the store failed"}) })
+	}
+}
+
+// Failed reports whether the store has failed: streams are then refused.
+func (m *Manager) Failed() bool { return m.failed.Load() }

@@ -1,0 +1,36 @@
+package sessionmgr
+
+import (
+	"net/netip"
+
+	"weir/stanza"
+
+	"mellium.im/xmpp/stream"
+)
+
+// Link is the live end of a session: one stream of a client. The manager calls
+// it from many goroutines; no method blocks.
+type Link interface {
+	// Append renders the stanza into the out-buffer, in the order of the calls.
+	// An error means that the link is lost or over its output limit; it then
+	// closes by itself and what was to be appended has not been written.
+	Append(st *stanza.Stanza) error
+	// Flush writes what was appended. It is called with no lock held.
+	Flush()
+	// Waiting returns the bytes that were appended and are not yet written.
+	Waiting() int
+	// Close ends the stream, with an error element unless why is nil.
+	Close(why *stream.Error)
+}
+
+// LinkInfo is what a link tells about itself, for listings and logs: given when
+// the session is opened and renewed after TLS and SASL.
+type LinkInfo struct {
+	Transport string         // "tcp"
+	Listener  string         // name of the listener: "c2s", "c2s-tls", …
+	Remote    netip.AddrPort // the client's address
+	TLS       string         // "TLS 1.3", "" without
+	Cipher    string         // cipher suite, "" without TLS
+	Mechanism string         // SASL mechanism, "" before login
+	Binding   string         // channel binding type, "" without
+}

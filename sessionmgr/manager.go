@@ -1,0 +1,301 @@
+package sessionmgr
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/jid"
+	"weir/storage"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"mellium.im/xmpp/stream"
+)
+
+// What happens when a resource is asked for that another session has (RFC 6120
+// §7.7.2.2).
+const (
+	ConflictReplace = "replace" // the older session ends
+	ConflictRefuse  = "refuse"  // the newer one is refused
+	ConflictRename  = "rename"  // the newer one gets a resource made by the server
+)
+
+// Options are the settings of a Manager.
+type Options struct {
+	Domains       []string      // domains served; at least one
+	Conflict      string        // "replace" (default), "refuse" or "rename"
+	MaxSessions   int           // bound sessions of an account, default 20
+	MaxLog        int64         // bytes owed to an account, default 256 MiB
+	Retention     time.Duration // how long delivered messages stay in an account's log, default a year
+	SilentUnknown bool          // messages to accounts that don't exist vanish instead of bouncing
+	Log           *slog.Logger
+	Metrics       prometheus.Registerer
+}
+
+func (o *Options) setDefaults() {
+	if o.Conflict == "" {
+		o.Conflict = ConflictReplace
+	}
+	if o.MaxSessions == 0 {
+		o.MaxSessions = 20
+	}
+	if o.MaxLog == 0 {
+		o.MaxLog = 256 << 20
+	}
+	if o.Retention == 0 {
+		o.Retention = 365 * 24 * time.Hour
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Validate reports what is wrong with the settings.
+func (o *Options) Validate() error {
+	switch {
+	case len(o.Domains) == 0:
+		return errors.New("sessionmgr: no domain to serve")
+	case o.Conflict != "" && o.Conflict != ConflictReplace && o.Conflict != ConflictRefuse && o.Conflict != ConflictRename:
+		return fmt.Errorf("sessionmgr: conflict policy %q is none of replace, refuse, rename", o.Conflict)
+	case o.MaxSessions < 0 || o.MaxLog < 0 || o.Retention < 0:
+		return errors.New("sessionmgr: limits can't be negative")
+	}
+	return nil
+}
+
+// Accounts is what the manager asks about accounts.
+type Accounts interface {
+	// Exists reports whether a local account exists; it may read storage.
+	Exists(ctx context.Context, bare jid.JID) (bool, error)
+}
+
+// Manager owns the sessions of a server.
+type Manager struct {
+	// Hooks is the catalogue of session events.
+	Hooks Hooks
+
+	// Immutable once the first session is opened.
+	o            Options
+	log          *slog.Logger
+	ctx          context.Context // of work that belongs to no session
+	store        storage.Store
+	logs         storage.Log
+	ids          *storage.IDs
+	accounts     Accounts
+	domains      map[string]bool
+	iqs          map[iqKey]*IQHandler
+	features     map[Scope][]string
+	availability PresenceHandler
+	subscription PresenceHandler
+	guard        func(viewer, target jid.JID) bool
+	slotNames    []string
+	metrics      *metrics
+
+	registry *registry
+	ledgers  ledgers
+	pipe     pipeline
+	work     crew        // goroutines that work for the manager
+	failed   atomic.Bool // the store is lost
+	stopping atomic.Bool
+
+	touchMu     sync.Mutex // guards the two below
+	touchedList []*Session
+	touchSpare  []*Session
+}
+
+// New makes a Manager on a store; it starts nothing.
+func New(o Options, st storage.Store, accounts Accounts) (*Manager, error) {
+	o.setDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	ids, err := storage.NewIDs(context.Background(), st)
+	if err != nil {
+		return nil, fmt.Errorf("sessionmgr: ids of the log: %w", err)
+	}
+	m := &Manager{
+		o: o, log: o.Log, ctx: context.Background(),
+		store: st, logs: storage.NewLog(st, tableLog), ids: ids, accounts: accounts,
+		domains:  make(map[string]bool, len(o.Domains)),
+		iqs:      make(map[iqKey]*IQHandler),
+		features: make(map[Scope][]string),
+		registry: newRegistry(),
+		ledgers:  ledgers{cursors: storage.NewKeyVal(st, tableCursor), byJID: make(map[jid.JID]*ledger)},
+		metrics:  newMetrics(o.Metrics),
+	}
+	m.pipe.m = m
+	m.availability, m.subscription = nobody{}, nobody{}
+	for _, d := range o.Domains {
+		m.domains[d] = true
+	}
+	return m, nil
+}
+
+// Local reports whether a domain is one of ours.
+func (m *Manager) Local(domain string) bool { return m.domains[domain] }
+
+// Domains returns the domains served.
+func (m *Manager) Domains() []string { return m.o.Domains }
+
+// Exists reports whether a local account exists; it may read storage.
+func (m *Manager) Exists(ctx context.Context, bare jid.JID) (bool, error) {
+	if len(m.registry.bound(bare)) > 0 {
+		return true, nil
+	}
+	return m.accounts.Exists(ctx, bare)
+}
+
+// Sessions returns the bound sessions of an account; the slice must not be
+// changed.
+func (m *Manager) Sessions(bare jid.JID) []*Session { return m.registry.bound(bare) }
+
+// ByJID returns the bound session with a full JID, or nil.
+func (m *Manager) ByJID(full jid.JID) *Session { return m.registry.byJID(full) }
+
+// Get returns the session with a public id, or nil.
+func (m *Manager) Get(id string) *Session { return m.registry.byID(id) }
+
+// Range calls fn for every session until it returns false. No lock is held
+// meanwhile; a session that comes or goes may be missed.
+func (m *Manager) Range(fn func(*Session) bool) { m.registry.walk(fn) }
+
+// Open makes a session in state c2s_unauthed for a connection just accepted.
+func (m *Manager) Open(l Link, info LinkInfo) *Session {
+	id := randomName(10)
+	s := &Session{m: m, id: id, log: m.log.With("sid", id), created: time.Now(), link: l, info: info}
+	s.reach.Store(unreachable)
+	m.registry.add(s)
+	m.metrics.opened.Inc()
+	m.ran(s, m.Hooks.Connected.Run(s.Context(), s))
+	return s
+}
+
+// StreamOpened notes the host of a valid stream header.
+func (m *Manager) StreamOpened(s *Session, host string) {
+	s.mu.Lock()
+	s.host = host
+	if s.state == NotOpen {
+		s.state = Unauthed
+	}
+	s.mu.Unlock()
+	m.ran(s, m.Hooks.StreamOpened.Run(s.Context(), s))
+}
+
+// Authenticated moves a session to c2s_unbound.
+func (m *Manager) Authenticated(s *Session, account jid.JID) {
+	s.mu.Lock()
+	if s.state == NotOpen || s.state == Unauthed {
+		s.state, s.full = Unbound, account.Bare()
+	}
+	s.mu.Unlock()
+	m.ran(s, m.Hooks.Authenticated.Run(s.Context(), s))
+}
+
+// Drained tells that a session's link has written everything; any goroutine.
+func (m *Manager) Drained(s *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.drained != nil {
+		close(s.drained)
+		s.drained = nil
+	}
+}
+
+// Closed ends a session whose link is gone. Only the first cause counts.
+func (m *Manager) Closed(s *Session, why Cause) {
+	first, was, _ := s.end(why)
+	if !first {
+		return
+	}
+	m.ended(s, was, why)
+}
+
+// Kick ends a session and closes its stream with an error element, or without
+// one if goodbye is nil.
+func (m *Manager) Kick(s *Session, why Cause, goodbye *stream.Error) {
+	first, was, link := s.end(why)
+	if !first {
+		return
+	}
+	m.ended(s, was, why)
+	if link != nil {
+		link.Close(goodbye)
+	}
+}
+
+// ended does what follows an end: the session leaves the registry, then those
+// who registered for it hear of it.
+func (m *Manager) ended(s *Session, was State, why Cause) {
+	m.registry.drop(s)
+	m.metrics.ended(why.Code)
+	if was == Bound {
+		m.registry.remove(s.JID().Bare(), s)
+		m.pipe.run(func() { m.setReach(s, unreachable) })
+		if err := m.Hooks.Unbound.Run(s.Context(), s); err != nil {
+			s.log.Error("handler failed", "err", err)
+		}
+	}
+	if err := m.Hooks.Closed.Run(s.Context(), Closing{Session: s, Cause: why}); err != nil {
+		s.log.Error("handler failed", "err", err)
+	}
+	m.FlushTouched()
+	s.log.Debug("session ended", "jid", s.JID(), "cause", why.String())
+}
+
+// closeAll ends every session with system-shutdown.
+func (m *Manager) closeAll(why Cause) {
+	m.Range(func(s *Session) bool {
+		m.Kick(s, why, &stream.Error{Err: "system-shutdown"}) // RFC 6120 §4.9.3.20
+		return true
+	})
+}
+
+// Stop ends every session and waits until everything submitted has been
+// released, or ctx ends. Streams opened afterwards are refused by c2s.
+func (m *Manager) Stop(ctx context.Context) error {
+	m.stopping.Store(true)
+	if err := m.Hooks.Stopping.Run(ctx, struct{}{}); err != nil {
+		m.log.Error("handler failed", "err", err)
+	}
+	m.closeAll(Cause{ShuttingDown, "the server stops"})
+	idle := make(chan struct{})
+	go func() { m.work.wg.Wait(); close(idle) }()
+	select {
+	case <-idle:
+		return m.ids.Close(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Stopping reports whether the server is stopping.
+func (m *Manager) Stopping() bool { return m.stopping.Load() }
+
+// Forget removes what is kept for a deleted account: its log and its cursor.
+func (m *Manager) Forget(ctx context.Context, bare jid.JID) error {
+	m.ledgers.forget(bare)
+	var b storage.Batch
+	storage.DeleteAccount(&b, bare.String(), m.logs.Table(), m.ledgers.cursors.Table())
+	done := make(chan error, 1)
+	m.Submit(Entry{Writes: b, Done: func(err error) { done <- err }})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// randomName returns n random bytes as lower-case letters and digits.
+func randomName(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
+}

@@ -1,0 +1,231 @@
+package sessionmgr
+
+import (
+	"context"
+
+	"weir/jid"
+	"weir/stanza"
+)
+
+// Types of a message (RFC 6121 §5.2.2); an unknown one is normal.
+const (
+	typeNormal    = "normal"
+	typeChat      = "chat"
+	typeGroupchat = "groupchat"
+	typeHeadline  = "headline"
+	typeError     = "error"
+)
+
+// action is what becomes of a message.
+type action uint8
+
+const (
+	ignore action = iota // S: dropped in silence
+	refuse               // E: service-unavailable to the sender
+	keep                 // O: owed to the account
+	match                // D: to the resource it names
+	top                  // M: to the most available resources, those of the highest priority
+	all                  // A: to all resources with non-negative priority
+)
+
+// The rows of the table: what the account has.
+const (
+	missing     = iota // no such account
+	absent             // no available resource (connected ones perhaps)
+	negative           // available resources, all with negative priority
+	reachable          // one or more with non-negative priority
+	rowsOfTable        // count
+)
+
+// The columns: what the address names.
+const (
+	toBare     = iota
+	toMatch    // full JID of a bound resource
+	toNoMatch  // full JID of none
+	addressees // count
+)
+
+// messageColumn is the index of a message type in the table.
+var messageColumn = map[string]int{typeNormal: 0, typeChat: 1, typeGroupchat: 2, typeHeadline: 3, typeError: 4}
+
+// messageTable is RFC 6121 §8.5.4, table 1, with the choices this server makes:
+// where silence and error are both allowed, an address that nobody answers for
+// is answered with the same error whether the account exists or not, so that a
+// full JID tells a stranger nothing. Columns: normal, chat, groupchat, headline,
+// error.
+var messageTable = [rowsOfTable][addressees][5]action{
+	missing: {
+		toBare:    {refuse, refuse, refuse, ignore, ignore}, // RFC 6121 §8.5.1
+		toMatch:   {refuse, refuse, refuse, ignore, ignore},
+		toNoMatch: {refuse, refuse, refuse, ignore, ignore},
+	},
+	absent: {
+		toBare:    {keep, keep, refuse, ignore, ignore},   // RFC 6121 §8.5.2.2.1
+		toMatch:   {match, match, match, match, match},    // RFC 6121 §8.5.3.1, a connected resource
+		toNoMatch: {refuse, keep, refuse, ignore, ignore}, // RFC 6121 §8.5.3.2.1
+	},
+	negative: {
+		toBare:    {keep, keep, refuse, ignore, ignore}, // RFC 6121 §8.5.2.1.1
+		toMatch:   {match, match, match, match, match},
+		toNoMatch: {refuse, keep, refuse, ignore, ignore},
+	},
+	reachable: {
+		toBare:    {top, top, refuse, all, ignore},
+		toMatch:   {match, match, match, match, match},
+		toNoMatch: {refuse, top, refuse, ignore, ignore},
+	},
+}
+
+// routeMessage decides about a message to a local account that is here now, or
+// is known to exist. from is its session, or nil.
+func (m *Manager) routeMessage(ctx context.Context, from *Session, st *stanza.Stanza, sessions []*Session, exists bool) error {
+	row, best := rowOf(sessions, exists)
+	column, named := toBare, (*Session)(nil)
+	if st.To.IsFull() {
+		column = toNoMatch
+		if named = find(sessions, st.To); named != nil {
+			column = toMatch
+		}
+	}
+	switch messageTable[row][column][messageColumn[st.Type]] {
+	case match:
+		m.deliver(from, named, st)
+	case top:
+		m.deliverSome(from, st, sessions, best)
+	case all:
+		m.deliverSome(from, st, sessions, 0)
+	case keep:
+		if !keptOffline(st) {
+			m.undelivered(st, "")
+			return nil
+		}
+		return m.owe(ctx, from, st.To.Bare(), st)
+	case refuse:
+		if row == missing && m.o.SilentUnknown && messageTable[absent][column][messageColumn[st.Type]] == keep {
+			m.undelivered(st, "") // as silent as an existing account would be
+			return nil
+		}
+		m.bounce(from, st, stanza.ServiceUnavailable())
+	case ignore:
+		m.undelivered(st, "")
+	}
+	return nil
+}
+
+// rowOf says which row of the table an account is in, and its highest priority.
+func rowOf(sessions []*Session, exists bool) (row int, best int32) {
+	best = unreachable
+	for _, s := range sessions {
+		best = max(best, s.reach.Load())
+	}
+	switch {
+	case !exists:
+		return missing, best
+	case best == unreachable:
+		return absent, best
+	case best < 0:
+		return negative, best
+	}
+	return reachable, best
+}
+
+// deliverSome delivers to every session whose priority is at least least.
+func (m *Manager) deliverSome(from *Session, st *stanza.Stanza, sessions []*Session, least int32) {
+	var one *Session
+	n := 0
+	for _, s := range sessions {
+		if s.reach.Load() >= least {
+			one = s
+			n++
+		}
+	}
+	if n == 1 {
+		m.deliver(from, one, st)
+		return
+	}
+	out := make([]Delivery, 0, n)
+	for _, s := range sessions {
+		if s.reach.Load() >= least {
+			out = append(out, Delivery{To: s, Stanza: st})
+		}
+	}
+	m.pipe.submit(item{Entry: Entry{From: from, Out: m.filterOut(out)}, copies: true})
+}
+
+// toAccount routes a message whose account has to be looked up; it may read
+// storage.
+func (m *Manager) toAccount(ctx context.Context, from *Session, st *stanza.Stanza) error {
+	account := st.To.Bare()
+	sessions := m.registry.bound(account)
+	exists := len(sessions) > 0
+	if !exists {
+		var err error
+		if exists, err = m.accounts.Exists(ctx, account); err != nil {
+			return err
+		}
+	}
+	return m.routeMessage(ctx, from, st, sessions, exists)
+}
+
+// here reports whether a message can be decided about without reading storage.
+func (m *Manager) here(st *stanza.Stanza, sessions []*Session) bool {
+	row, _ := rowOf(sessions, len(sessions) > 0)
+	return row == reachable || st.To.IsFull() && find(sessions, st.To) != nil
+}
+
+// bounce answers a stanza with an error, where an answer is allowed. from is
+// the session that sent it; nil looks it up.
+func (m *Manager) bounce(from *Session, st *stanza.Stanza, e stanza.Error) {
+	m.undelivered(st, string(e.Condition))
+	reply := st.ErrorReply(e)
+	if reply == nil {
+		return
+	}
+	to := from
+	if to == nil {
+		to = m.registry.byJID(st.From)
+	}
+	if to != nil {
+		m.deliver(from, to, reply)
+	}
+}
+
+// undelivered tells the hook.
+func (m *Manager) undelivered(st *stanza.Stanza, condition string) {
+	if m.Hooks.Undelivered.Empty() {
+		return
+	}
+	if err := m.Hooks.Undelivered.Run(m.ctx, Undelivered{Stanza: st, Error: condition}); err != nil {
+		m.log.Error("hook failed", "err", err)
+	}
+}
+
+// Route sends a stanza of the server or of a module, as if st.From had sent it,
+// by the rules of RFC 6121 §8. It may read storage. Answers to it go to st.From
+// if that is a session here.
+func (m *Manager) Route(ctx context.Context, st *stanza.Stanza) error {
+	defer m.FlushTouched()
+	if !m.Local(st.To.Domain()) {
+		m.bounce(nil, st, stanza.RemoteServerNotFound())
+		return nil
+	}
+	switch {
+	case st.Kind == stanza.IQ:
+		return m.routeIQ(ctx, nil, st)
+	case st.Kind == stanza.Presence:
+		return m.presenceFor(st).ToAccount(ctx, st)
+	case st.To.Local() == "":
+		return m.toServer(nil, st)
+	}
+	return m.toAccount(ctx, nil, st)
+}
+
+// toServer takes messages to a domain of ours: nothing reads them (RFC 6120
+// §10.5.2).
+func (m *Manager) toServer(from *Session, st *stanza.Stanza) error {
+	m.bounce(from, st, stanza.ServiceUnavailable())
+	return nil
+}
+
+// sender is the bare JID that stands in for a missing to (RFC 6120 §10.3).
+func sender(s *Session) jid.JID { return s.JID().Bare() }

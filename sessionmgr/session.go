@@ -1,0 +1,240 @@
+package sessionmgr
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/jid"
+	"weir/stanza"
+)
+
+// Session is who a client is, from TCP accept until its end. It outlives the
+// stream that made it; the stream is its Link. All methods are safe for
+// concurrent use.
+type Session struct {
+	// Immutable after Open.
+	m       *Manager
+	id      string
+	log     *slog.Logger
+	created time.Time
+
+	// Published atomically: written by the pipeline or under mu, read anywhere.
+	handled atomic.Uint32 // stanzas of the client, modulo 2^32
+	sent    atomic.Uint32 // stanzas to the client, modulo 2^32
+	reach   atomic.Int32  // priority for routing; unreachable while not available
+	touched atomic.Bool   // on the manager's list of links to flush
+	active  atomic.Int64  // unix nanoseconds of the last stanza received
+
+	// Owned by the pipeline's token holder.
+	pendingBatch uint64           // last batch that an unreleased entry of this session waits for
+	behind       bool             // its account's owed messages come first
+	held         []*stanza.Stanza // messages that wait until then
+	heldBytes    int
+
+	mu         sync.Mutex // guards what is below
+	link       Link
+	info       LinkInfo
+	state      State
+	cause      Cause
+	host       string
+	full       jid.JID // bare JID from authentication to binding
+	presence   *stanza.Stanza
+	priority   int8
+	interested bool
+	slots      []any
+	drained    chan struct{} // closed at the next Drained; nil if nobody waits
+	done       chan struct{} // of Context, made when asked for
+}
+
+// unreachable is the routing priority of a session that isn't available: below
+// every priority that a client can have.
+const unreachable = -129
+
+// ID returns the public id: random, fit for logs and listings, no secret.
+func (s *Session) ID() string { return s.id }
+
+// Log returns a logger that puts the session's id on every line.
+func (s *Session) Log() *slog.Logger { return s.log }
+
+// Created returns when the connection was accepted.
+func (s *Session) Created() time.Time { return s.created }
+
+// State returns the state of the moment.
+func (s *Session) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// Cause returns why the session ended; the zero Cause before its end.
+func (s *Session) Cause() Cause {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cause
+}
+
+// JID returns the full JID once bound, the bare JID between authentication and
+// binding, else the zero JID.
+func (s *Session) JID() jid.JID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full
+}
+
+// Host returns the domain of the stream header, "" before it came.
+func (s *Session) Host() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.host
+}
+
+// Presence returns the last undirected available presence with from stamped, or
+// nil while the session isn't available (RFC 6121 §4.2).
+func (s *Session) Presence() *stanza.Stanza {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.presence
+}
+
+// Available reports whether the session sent initial presence and no
+// unavailable presence since: an available resource.
+func (s *Session) Available() bool { return s.Presence() != nil }
+
+// Priority returns the priority of the presence, 0 while unavailable.
+func (s *Session) Priority() int8 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.priority
+}
+
+// Interested reports whether the session asked for the roster: an interested
+// resource, which gets roster pushes (RFC 6121 §2.2).
+func (s *Session) Interested() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.interested
+}
+
+// SetInterested makes it an interested resource. The first call runs
+// RosterRequested.
+func (s *Session) SetInterested() {
+	s.mu.Lock()
+	first := !s.interested && s.state == Bound
+	s.interested = s.interested || first
+	s.mu.Unlock()
+	if first {
+		s.m.ran(s, s.m.Hooks.RosterRequested.Run(s.Context(), s))
+	}
+}
+
+// Link returns the live end, or nil while hibernating and after the end.
+func (s *Session) Link() Link {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.link
+}
+
+// Info returns what the link told about itself.
+func (s *Session) Info() LinkInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.info
+}
+
+// SetInfo renews it: after TLS and after SASL.
+func (s *Session) SetInfo(info LinkInfo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.info = info
+}
+
+// Handled returns how many stanzas of the client were taken, modulo 2^32.
+func (s *Session) Handled() uint32 { return s.handled.Load() }
+
+// Sent returns how many stanzas were given to the link, modulo 2^32.
+func (s *Session) Sent() uint32 { return s.sent.Load() }
+
+// LastActive returns when the last stanza was received, or the time of
+// acceptance.
+func (s *Session) LastActive() time.Time {
+	if n := s.active.Load(); n != 0 {
+		return time.Unix(0, n)
+	}
+	return s.created
+}
+
+// SetPresence records the client's undirected presence: st is nil when it is
+// unavailable. It runs PresenceChanged and, where the priority differs,
+// PriorityChanged. A session that may get messages from now on first gets what
+// its account is owed.
+func (s *Session) SetPresence(st *stanza.Stanza, priority int8) {
+	if st == nil {
+		priority = 0
+	}
+	s.mu.Lock()
+	if s.state != Bound {
+		s.mu.Unlock()
+		return
+	}
+	c := PresenceChange{Session: s, Presence: st, Was: s.presence, Priority: priority, WasPriority: s.priority}
+	s.presence, s.priority = st, priority
+	s.mu.Unlock()
+
+	reach := int32(unreachable)
+	if st != nil {
+		reach = int32(priority)
+	}
+	s.m.pipe.run(func() { s.m.setReach(s, reach) })
+
+	if c.Was == nil && c.Presence == nil {
+		return
+	}
+	s.m.ran(s, s.m.Hooks.PresenceChanged.Run(s.Context(), c))
+	if c.Priority != c.WasPriority || (c.Was == nil) != (c.Presence == nil) {
+		s.m.ran(s, s.m.Hooks.PriorityChanged.Run(s.Context(), c))
+	}
+}
+
+// end moves the session to its last state and reports whether this call did it.
+// It returns the state it had and the link.
+func (s *Session) end(why Cause) (first bool, was State, link Link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == Destroyed {
+		return false, s.state, nil
+	}
+	was, link = s.state, s.link
+	s.state, s.cause, s.link = Destroyed, why, nil
+	if s.done != nil {
+		close(s.done)
+	}
+	if s.drained != nil {
+		close(s.drained)
+		s.drained = nil
+	}
+	return true, was, link
+}
+
+// waitDrained returns a channel that is closed when the link has written what
+// was appended so far, or when the session ends.
+func (s *Session) waitDrained() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link == nil || s.link.Waiting() == 0 {
+		return closedChan
+	}
+	if s.drained == nil {
+		s.drained = make(chan struct{})
+	}
+	return s.drained
+}
+
+// closedChan is closed from the start and never written.
+var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// Context returns the context in which handlers of this session run: it carries
+// the session (FromContext) and ends with it.
+func (s *Session) Context() context.Context { return sessionContext{s} }

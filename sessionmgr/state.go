@@ -1,0 +1,122 @@
+package sessionmgr
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"weir/jid"
+	"weir/stanza"
+)
+
+// State is where a session is in its life; docs/session.md has the table with
+// what enters each state and what it may send.
+type State uint8
+
+// The states. Interested and available are marks of a bound session, no states
+// of their own.
+const (
+	NotOpen     State = iota // accepted, no stream header yet
+	Unauthed                 // header came, host is known
+	Unbound                  // authenticated, account is known
+	Bound                    // has a resource and may send any stanza
+	Hibernating              // link lost, session kept
+	Destroyed                // ended, with a cause
+)
+
+// String returns the name under which listings and docs know the state.
+func (s State) String() string {
+	switch s {
+	case NotOpen, Unauthed:
+		return "c2s_unauthed"
+	case Unbound:
+		return "c2s_unbound"
+	case Bound:
+		return "c2s"
+	case Hibernating:
+		return "c2s_hibernating"
+	case Destroyed:
+		return "c2s_destroyed"
+	}
+	return fmt.Sprintf("State(%d)", uint8(s))
+}
+
+// Keeping says what becomes of a field of a session when its process ends.
+type Keeping uint8
+
+// The three ways.
+const (
+	Durable     Keeping = iota + 1 // part of Snapshot
+	Rebuildable                    // made again from what is durable or from the client
+	Volatile                       // gone with the process
+)
+
+// Snapshot is the durable part of a session as a value: what a later process
+// needs to know to be the same session again. Fields are only ever added;
+// Version tells an older program that it can't read a record.
+type Snapshot struct {
+	Version    int       `json:"v"`
+	ID         string    `json:"id"`
+	JID        string    `json:"jid"`
+	Created    time.Time `json:"created"`
+	Lang       string    `json:"lang,omitempty"`
+	Presence   string    `json:"presence,omitempty"` // as on the wire; "" while unavailable
+	Priority   int8      `json:"priority,omitempty"`
+	Interested bool      `json:"interested,omitempty"`
+	Handled    uint32    `json:"handled"` // stanzas of the client, modulo 2^32
+	Sent       uint32    `json:"sent"`    // stanzas to the client, modulo 2^32
+}
+
+// snapshotVersion is what this program writes.
+const snapshotVersion = 1
+
+// Keepings declares for each field of Session what becomes of it. A test holds
+// it against the struct: a new field has to be declared.
+func Keepings() map[string]Keeping {
+	return map[string]Keeping{
+		"id": Durable, "created": Durable, "full": Durable, "handled": Durable, "sent": Durable,
+		"presence": Durable, "priority": Durable, "interested": Durable,
+		"m": Rebuildable, "log": Rebuildable, "host": Rebuildable, "state": Rebuildable, "reach": Rebuildable,
+		"link": Volatile, "info": Volatile, "cause": Volatile, "slots": Volatile, "done": Volatile, "mu": Volatile,
+		"pendingBatch": Volatile, "touched": Volatile, "behind": Volatile, "held": Volatile, "heldBytes": Volatile,
+		"drained": Volatile, "active": Volatile,
+	}
+}
+
+// Snapshot returns the durable part of the session as it is now.
+func (s *Session) Snapshot() Snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	snap := Snapshot{
+		Version: snapshotVersion, ID: s.id, JID: s.full.String(), Created: s.created,
+		Priority: s.priority, Interested: s.interested,
+		Handled: s.handled.Load(), Sent: s.sent.Load(),
+	}
+	if s.presence != nil {
+		snap.Presence = string(s.presence.AppendTo(nil))
+	}
+	return snap
+}
+
+// Marshal encodes the snapshot for storage.
+func (p Snapshot) Marshal() ([]byte, error) { return json.Marshal(p) }
+
+// UnmarshalSnapshot decodes and checks a stored snapshot.
+func UnmarshalSnapshot(b []byte) (Snapshot, error) {
+	var p Snapshot
+	if err := json.Unmarshal(b, &p); err != nil {
+		return Snapshot{}, fmt.Errorf("sessionmgr: session record: %w", err)
+	}
+	if p.Version < 1 || p.Version > snapshotVersion {
+		return Snapshot{}, fmt.Errorf("sessionmgr: session record of version %d, this program reads up to %d", p.Version, snapshotVersion)
+	}
+	if _, err := jid.Parse(p.JID); err != nil {
+		return Snapshot{}, fmt.Errorf("sessionmgr: session record %s: %w", p.ID, err)
+	}
+	if p.Presence != "" {
+		if _, err := stanza.Parse([]byte(p.Presence)); err != nil {
+			return Snapshot{}, fmt.Errorf("sessionmgr: session record %s: %w", p.ID, err)
+		}
+	}
+	return p, nil
+}
