@@ -80,10 +80,10 @@ func (w *work) outside(buf []byte, i int, condition string) int {
 func (w *work) xmlDecl(buf []byte) int {
 	view := buf[:min(len(buf), maxDecl)]
 	end := bytes.Index(view, []byte("?>"))
+	if lt := bytes.IndexByte(view[1:], '<'); lt >= 0 && (end < 0 || lt < end) || end < 0 && len(view) == maxDecl {
+		return w.malformed(0, "XML declaration without an end")
+	}
 	if end < 0 {
-		if len(view) == maxDecl || bytes.IndexByte(view[1:], '<') >= 0 {
-			return w.malformed(0, "XML declaration without an end")
-		}
 		return needMore
 	}
 	rest := string(view[len("<?xml"):end])

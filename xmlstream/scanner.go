@@ -24,7 +24,8 @@ const (
 )
 
 // Reset begins a new stream: the next token is its Header. An XML declaration
-// may stand before it once more (RFC 6120 §4.3.3).
+// may stand before it once more (RFC 6120 §4.3.3). The last token is no longer
+// valid then.
 func (s *Scanner) Reset(l Limits) {
 	s.drop()
 	*s = Scanner{limits: l}

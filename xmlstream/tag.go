@@ -56,10 +56,11 @@ func (w *work) startTag(buf []byte, i int) int {
 	case 1:
 		w.kids = append(w.kids, kid{space: t.space, local: t.local, nameEnd: t.nameEnd, start: i, end: end})
 	}
-	if empty {
-		w.binds = w.binds[:t.binds]
-	} else {
+	switch {
+	case !empty:
 		w.open = append(w.open, t)
+	case len(w.open) > 0:
+		w.binds = w.binds[:t.binds]
 	}
 	return end
 }
@@ -231,6 +232,10 @@ func (w *work) qname(buf []byte, i int) (end, local int) {
 // resolve finds the namespaces of a tag's names and checks that no attribute
 // stands twice. It returns 0 or failed.
 func (w *work) resolve(buf []byte, t *tag) int {
+	if t.nameEnd-t.local == len("xmlns") && string(buf[t.local:t.nameEnd]) == "xmlns" {
+		// encoding/xml takes its name for a declaration.
+		return w.fail(t.name, condPolicyViolation, "element named xmlns")
+	}
 	if t.local != t.name {
 		space, inHeader, ok := w.lookup(buf, prefixOf(buf, t.name, t.local))
 		if !ok {
