@@ -24,7 +24,8 @@ const nsXML = "http://www.w3.org/XML/1998/namespace"
 // FromToken makes a stanza of an element that was read from a stream, copying
 // what it keeps. The from attribute of the element is not taken over: the
 // caller stamps it (RFC 6120 §8.1.2.1). lang is the stream's default language,
-// stamped if the stanza has none (RFC 6120 §8.1.5).
+// stamped if the stanza has none; an empty xml:lang is no NMTOKEN and counts as
+// none (RFC 6120 §8.1.5).
 //
 // An element of another name gives nil and [ErrNotStanza]. Any other error is an
 // [Error], and comes with a stanza that is good for ErrorReply and for nothing
