@@ -1,0 +1,240 @@
+package c2s
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"weir/hook"
+	"weir/netserver"
+	"weir/sessionmgr"
+	"weir/xmlstream"
+
+	"mellium.im/xmpp/stream"
+)
+
+// Close implements sessionmgr.Link: it ends the stream from our side, with an
+// error unless why is nil, and gives the peer Options.CloseTimeout to close its
+// own (RFC 6120 §4.4).
+func (s *Stream) Close(why *stream.Error) {
+	s.end(why, causeOf(why))
+}
+
+// Fail ends the stream with an error (RFC 6120 §4.9.1.1), from any goroutine.
+// Nothing that the peer sent behind the mistake is processed.
+func (s *Stream) Fail(why *stream.Error) {
+	s.end(why, causeOf(why))
+}
+
+// end closes our side, once. It neither blocks nor calls the manager: it may
+// run inside one of its calls.
+func (s *Stream) end(why *stream.Error, cause sessionmgr.Cause) {
+	s.mu.Lock()
+	if s.closing.Load() {
+		s.mu.Unlock()
+		return
+	}
+	s.cause = cause
+	s.closing.Store(true)
+	s.mu.Unlock()
+	if why != nil {
+		s.srv.metrics.errors.WithLabelValues(why.Err).Inc()
+		s.log().Info("stream error", "condition", why.Err, "text", cause.Text)
+	}
+	s.conn.SetDeadline(time.Now().Add(s.srv.o.CloseTimeout))
+	if err := s.appendEnd(why); err != nil {
+		s.conn.Close(err, s.srv.o.CloseTimeout) // no room for a word: what waits may go
+		return
+	}
+	s.conn.Drain()
+}
+
+// appendEnd appends error and closing tag, after a header if there was none
+// (RFC 6120 §4.9.1.2).
+func (s *Stream) appendEnd(why *stream.Error) error {
+	var head response
+	if s.needsHeader() {
+		head = s.newResponse()
+	}
+	return s.conn.Append(func(dst []byte) []byte {
+		if s.ended {
+			return dst
+		}
+		s.ended = true
+		if !s.opened {
+			dst = head.append(dst)
+			s.opened = true
+		}
+		if why != nil {
+			dst = appendStreamError(dst, why)
+		}
+		return append(dst, closingTag...)
+	})
+}
+
+// needsHeader reports whether an end would have to open the stream first. Once
+// bound it never has.
+func (s *Stream) needsHeader() bool { return s.State() != Bound }
+
+// tooSlow ends a stream whose peer doesn't take what it is sent.
+func (s *Stream) tooSlow() {
+	s.srv.metrics.limits.WithLabelValues("output").Inc()
+	s.end(streamError(stream.PolicyViolation, "you read too slowly: the limit of waiting output is reached"),
+		sessionmgr.Cause{Code: sessionmgr.TooSlow, Text: "output limit reached"})
+}
+
+// limit ends the stream for passing a limit, and counts it.
+func (s *Stream) limit(name, text string) {
+	s.srv.metrics.limits.WithLabelValues(name).Inc()
+	s.Fail(streamError(stream.PolicyViolation, text))
+}
+
+// scanError ends the stream for what the scanner refused.
+func (s *Stream) scanError(err error) {
+	var e *xmlstream.Error
+	if !errors.As(err, &e) {
+		s.log().Error("scanner", "err", err)
+		s.Fail(streamError(stream.InternalServerError, ""))
+		return
+	}
+	if e.Condition == stream.PolicyViolation.Err {
+		s.srv.metrics.limits.WithLabelValues("element").Inc()
+	}
+	s.Fail(streamError(stream.Error{Err: e.Condition}, e.Text))
+}
+
+// hookFailed ends the stream as an error of a hook or handler says: its own
+// stream error, or internal-server-error.
+func (s *Stream) hookFailed(err error) {
+	var pe *hook.PanicError
+	switch se := asStreamError(err); {
+	case se != nil:
+		s.Fail(se)
+		return
+	case errors.As(err, &pe):
+		s.srv.metrics.panics.Inc()
+		s.log().Error("panic in a hook", "handler", pe.Handler, "value", pe.Value, "stack", string(pe.Stack))
+	default:
+		s.log().Error("hook failed", "err", err)
+	}
+	s.Fail(streamError(stream.InternalServerError, ""))
+}
+
+// peerClosed answers the peer's closing tag (RFC 6120 §4.4). What was sent
+// before it has been handled; what is on its way to the peer is written first.
+func (s *Stream) peerClosed() {
+	cause := sessionmgr.Cause{Code: sessionmgr.ClosedByClient, Text: "the client closed the stream"}
+	s.end(nil, cause)
+	s.sessionOver(cause)
+	s.conn.Close(io.EOF, s.srv.o.CloseTimeout)
+}
+
+// peerError ends the stream because the peer found an error of ours.
+func (s *Stream) peerError(tok *xmlstream.Token, _ []byte) {
+	condition := "undefined-condition"
+	for _, c := range tok.Children {
+		if string(c.Space) == nsErrors && string(c.Local) != "text" {
+			condition = string(c.Local)
+		}
+	}
+	cause := sessionmgr.Cause{Code: sessionmgr.ClosedByClient, Text: fmt.Sprintf("the client reported %q", condition)}
+	s.log().Warn("stream error from the client", "condition", condition)
+	s.end(nil, cause)
+	s.sessionOver(cause)
+}
+
+// discard throws away what comes after our end, up to the peer's closing tag.
+// It keeps what may be the beginning of that tag.
+func (s *Stream) discard(b []byte) (taken int) {
+	if bytes.Contains(b, []byte(closingTag)) || bytes.Contains(b, []byte("</stream>")) {
+		s.conn.Close(io.EOF, s.srv.o.CloseTimeout)
+		return len(b)
+	}
+	tail := b[max(0, len(b)-len(closingTag)):]
+	if i := bytes.LastIndexByte(tail, '<'); i >= 0 {
+		return len(b) - len(tail) + i
+	}
+	return len(b)
+}
+
+// sessionOver tells the manager that the session's link is gone: once, and
+// never while a goroutine of Work talks to it.
+func (s *Stream) sessionOver(cause sessionmgr.Cause) {
+	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		return
+	}
+	s.over = true
+	if s.cause.Code == 0 {
+		s.cause = cause
+	}
+	cause = s.cause
+	working := s.working
+	s.mu.Unlock()
+	if !working {
+		s.srv.sm.Closed(s.Session(), cause)
+	}
+}
+
+// overIfClosing tells the manager of an end that the reader goroutine ordered.
+func (s *Stream) overIfClosing() {
+	if s.closing.Load() {
+		s.sessionOver(sessionmgr.Cause{})
+	}
+}
+
+// Closed implements netserver.Handler.
+func (s *Stream) Closed(_ *netserver.Conn, cause error) {
+	s.srv.metrics.open.Dec()
+	s.closing.Store(true)
+	s.sessionOver(causeOfConn(cause))
+}
+
+// causeOf says how a session ends that is sent this error.
+func causeOf(why *stream.Error) sessionmgr.Cause {
+	if why == nil {
+		return sessionmgr.Cause{Code: sessionmgr.Kicked, Text: "closed by the server"}
+	}
+	c := sessionmgr.Cause{Code: sessionmgr.StreamFailed, Text: why.Err}
+	switch why.Err {
+	case stream.Conflict.Err:
+		c.Code = sessionmgr.Replaced
+	case stream.ConnectionTimeout.Err:
+		c.Code = sessionmgr.TimedOut
+	case stream.InternalServerError.Err:
+		c.Code = sessionmgr.Internal
+	case stream.Reset.Err:
+		c.Code = sessionmgr.Kicked
+	case stream.SystemShutdown.Err:
+		c.Code = sessionmgr.ShuttingDown
+	}
+	if len(why.Text) > 0 {
+		c.Text += ": " + why.Text[0].Value
+	}
+	return c
+}
+
+// causeOfConn says how a session ends whose connection ended without our doing.
+func causeOfConn(err error) sessionmgr.Cause {
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		return sessionmgr.Cause{Code: sessionmgr.LinkLost, Text: "the connection ended without a closing tag"}
+	case errors.Is(err, netserver.ErrTimeout):
+		return sessionmgr.Cause{Code: sessionmgr.TimedOut, Text: "no answer in time"}
+	case errors.Is(err, netserver.ErrStalled), errors.Is(err, netserver.ErrOutput):
+		return sessionmgr.Cause{Code: sessionmgr.TooSlow, Text: err.Error()}
+	case errors.Is(err, netserver.ErrPanic):
+		return sessionmgr.Cause{Code: sessionmgr.Internal, Text: err.Error()}
+	case errors.Is(err, netserver.ErrClosed):
+		return sessionmgr.Cause{Code: sessionmgr.ShuttingDown, Text: err.Error()}
+	}
+	return sessionmgr.Cause{Code: sessionmgr.LinkLost, Text: err.Error()}
+}
+
+var (
+	_ netserver.Handler = (*Stream)(nil)
+	_ sessionmgr.Link   = (*Stream)(nil)
+)

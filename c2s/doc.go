@@ -1,0 +1,24 @@
+// Package c2s owns one client stream: header, features, STARTTLS, SASL,
+// resource binding, stanzas, and the end of it. A [Server] makes a [Stream] for
+// each connection; the stream checks what the client sends, stamps the sender
+// on its stanzas and hands them to the session manager.
+//
+// It must not know rosters, presence or any module. They plug in: stream
+// features and nonzas (top-level elements that are not stanzas) through
+// [Server.HandleNonza] and [Hooks].StreamFeatures, everything else through the
+// hooks here and in sessionmgr.
+//
+// Who calls it: netserver calls Data, BatchEnd, ReadTimeout and Closed on the
+// connection's reader goroutine, PreDrain and Drained on any goroutine, one at a
+// time; sessionmgr calls the methods of sessionmgr.Link on any goroutine. What
+// may block (a SASL step, binding) runs on a goroutine of its own while the
+// connection's input is paused: for that time the negotiation belongs to that
+// goroutine. The fields of Stream are grouped by owner.
+//
+// It implements RFC 6120 for client streams, with RFC 7590 and XEP-0368 for TLS,
+// XEP-0440 (channel-binding types), XEP-0478 (stream limits), the caps feature
+// of XEP-0115, pings of XEP-0199 to silent clients, and the session request of
+// the older RFC 3921, which does nothing.
+//
+// Start reading at [Stream.Data], then at the table in elements.go.
+package c2s

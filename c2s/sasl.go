@@ -1,0 +1,248 @@
+package c2s
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"weir/auth"
+	"weir/xmlstream"
+
+	"mellium.im/xmpp/stream"
+)
+
+// exchange is a SASL exchange under way.
+type exchange = auth.Exchange
+
+// saslConditions are the failures that RFC 6120 §6.5 defines.
+var saslConditions = map[string]bool{
+	"aborted": true, "account-disabled": true, "credentials-expired": true, "encryption-required": true,
+	"incorrect-encoding": true, "invalid-authzid": true, "invalid-mechanism": true, "malformed-request": true,
+	"mechanism-too-weak": true, "not-authorized": true, "temporary-auth-failure": true,
+}
+
+// channel is what the mechanisms know of the connection.
+func (s *Stream) channel() auth.Channel {
+	return auth.Channel{Domain: s.neg.host, TLS: s.conn.TLS(), Certificate: s.conn.Certificate(),
+		Addr: s.conn.RemoteAddr().Addr(), AllowPlain: s.lis.Insecure && s.lis.AllowPlain}
+}
+
+// saslAuth begins an exchange (RFC 6120 §6.4.2); one under way is discarded.
+func (s *Stream) saslAuth(tok *xmlstream.Token, _ []byte) {
+	s.neg.exchange = nil
+	v, _ := tok.Attr("mechanism")
+	mechanism := string(v)
+	if s.neg.tries++; s.neg.tries > s.srv.o.MaxAuthTries {
+		s.tooManyTries()
+		return
+	}
+	msg, err := payload(tok, true)
+	switch {
+	case !s.mayLogin():
+		s.failure("", &auth.Failure{Condition: "encryption-required"}) // RFC 6120 §6.5.4
+	case err != nil:
+		s.failure("", err)
+	default:
+		s.Work(func(ctx context.Context) { s.begin(ctx, mechanism, msg) })
+	}
+}
+
+// saslResponse goes on with an exchange (RFC 6120 §6.4.3).
+func (s *Stream) saslResponse(tok *xmlstream.Token, _ []byte) {
+	x := s.neg.exchange
+	if x == nil {
+		s.stray(&auth.Failure{Condition: "malformed-request", Text: "there is no exchange to respond to"})
+		return
+	}
+	msg, err := payload(tok, false)
+	if err != nil {
+		s.neg.exchange = nil
+		s.failure(x.Mechanism(), err)
+		return
+	}
+	s.Work(func(ctx context.Context) { s.step(ctx, x, msg) })
+}
+
+// saslAbort ends an exchange (RFC 6120 §6.4.4).
+func (s *Stream) saslAbort(*xmlstream.Token, []byte) {
+	x := s.neg.exchange
+	s.neg.exchange = nil
+	if x == nil {
+		s.stray(&auth.Failure{Condition: "aborted"})
+		return
+	}
+	s.failure(x.Mechanism(), &auth.Failure{Condition: "aborted"})
+}
+
+// stray answers what belongs to no exchange, and counts as an attempt.
+func (s *Stream) stray(f *auth.Failure) {
+	if s.neg.tries++; s.neg.tries > s.srv.o.MaxAuthTries {
+		s.tooManyTries()
+		return
+	}
+	s.failure("", f)
+}
+
+// payload decodes the data of an element: strictly, "=" stands for data of no
+// length (RFC 6120 §6.3.5, §6.4.2). An auth element without any has none: nil.
+func payload(tok *xmlstream.Token, initial bool) ([]byte, *auth.Failure) {
+	if len(tok.Children) > 0 {
+		return nil, &auth.Failure{Condition: "malformed-request", Text: "character data expected"}
+	}
+	text := tok.Raw[tok.Inner:]
+	if i := bytes.LastIndex(text, []byte("</")); i >= 0 {
+		text = text[:i]
+	}
+	switch {
+	case len(text) == 0 && initial:
+		return nil, nil
+	case len(text) == 0, string(text) == "=":
+		return []byte{}, nil
+	}
+	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Strict().Decode(out, text)
+	if err != nil || bytes.ContainsAny(text, "\r\n") { // the decoder would skip line ends
+		return nil, &auth.Failure{Condition: "incorrect-encoding"} // RFC 6120 §6.5.5
+	}
+	return out[:n], nil
+}
+
+// begin runs off the reader goroutine.
+func (s *Stream) begin(ctx context.Context, mechanism string, msg []byte) {
+	if point := &s.srv.Hooks.PreAuth; !point.Empty() {
+		if err := point.Run(ctx, &PreAuth{Session: s.Session(), Mechanism: mechanism, Remote: s.conn.RemoteAddr()}); err != nil {
+			s.vetoed(err)
+			return
+		}
+	}
+	x, err := s.srv.auth.Begin(s.channel(), mechanism)
+	if err != nil {
+		s.failure("", asFailure(err)) // what strangers make up is no label
+		return
+	}
+	s.step(ctx, x, msg)
+}
+
+// vetoed answers for a PreAuth handler.
+func (s *Stream) vetoed(err error) {
+	var f *auth.Failure
+	switch {
+	case errors.As(err, &f):
+		s.failure("", f)
+	case asStreamError(err) != nil, isPanic(err):
+		s.hookFailed(err)
+	default:
+		s.failure("", asFailure(err))
+	}
+}
+
+// step runs off the reader goroutine.
+func (s *Stream) step(ctx context.Context, x *exchange, msg []byte) {
+	out, done, err := x.Step(ctx, msg)
+	switch {
+	case err != nil:
+		s.neg.exchange = nil
+		s.failure(x.Mechanism(), asFailure(err))
+	case done:
+		s.neg.exchange = nil
+		s.authenticated(x, out)
+	default:
+		s.neg.exchange = x
+		_ = s.send(func(dst []byte) []byte { return appendSASL(dst, "challenge", out) })
+	}
+}
+
+// appendSASL appends a challenge or success with its data. Data that is there
+// but empty is "=" in a success (RFC 6120 §6.4.6).
+func appendSASL(dst []byte, name string, data []byte) []byte {
+	dst = append(dst, '<')
+	dst = append(dst, name...)
+	dst = append(dst, " xmlns='"+nsSASL+"'>"...)
+	if data != nil && len(data) == 0 && name == "success" {
+		dst = append(dst, '=')
+	}
+	dst = base64.StdEncoding.AppendEncode(dst, data)
+	dst = append(dst, "</"...)
+	dst = append(dst, name...)
+	return append(dst, '>')
+}
+
+// authenticated ends a good exchange: success, and the stream starts anew
+// (RFC 6120 §6.4.6). It runs off the reader goroutine.
+func (s *Stream) authenticated(x *exchange, out []byte) {
+	n, account := s.neg, x.Identity().Bare()
+	if account.Domain() != n.host {
+		s.log().Error("login for another host than the stream's", "account", account.String(), "host", n.host)
+		s.Fail(streamError(stream.InternalServerError, ""))
+		return
+	}
+	if !n.from.IsZero() && n.from.Bare() != account { // RFC 6120 §6.4.6
+		s.Fail(streamError(stream.InvalidFrom, "'from' of the header is not who logged in"))
+		return
+	}
+	if s.closing.Load() {
+		return
+	}
+	n.account = account
+	o := &s.srv.o
+	s.conn.SetAuthenticated()
+	s.conn.SetDeadline(time.Now().Add(o.BindTimeout))
+	s.scan.Reset(o.stanzaLimits())
+	s.state.Store(uint32(Authenticated))
+	s.Session().SetInfo(s.info(x))
+	s.srv.metrics.auth.WithLabelValues(x.Mechanism(), "success").Inc()
+	_ = s.send(func(dst []byte) []byte {
+		s.opened = false
+		return appendSASL(dst, "success", out)
+	})
+	s.srv.sm.Authenticated(s.Session(), account)
+}
+
+// failure reports a failed exchange (RFC 6120 §6.4.5), and ends the stream
+// after too many wrong credentials.
+func (s *Stream) failure(mechanism string, f *auth.Failure) {
+	condition := f.Condition
+	if !saslConditions[condition] {
+		condition = "not-authorized"
+	}
+	_ = s.send(func(dst []byte) []byte {
+		dst = append(dst, "<failure xmlns='"+nsSASL+"'><"...)
+		dst = append(dst, condition...)
+		dst = append(dst, "/>"...)
+		dst = appendText(dst, nsSASL, f.Text)
+		return append(dst, "</failure>"...)
+	})
+	if mechanism == "" {
+		mechanism = "unknown"
+	}
+	s.srv.metrics.auth.WithLabelValues(mechanism, condition).Inc()
+	s.log().Info("login failed", "mechanism", mechanism, "condition", condition, "err", f.Err)
+	ev := AuthFailed{Session: s.Session(), Mechanism: mechanism, Condition: condition, Remote: s.conn.RemoteAddr()}
+	if err := s.srv.Hooks.AuthFailed.Run(s.ctx(), ev); err != nil {
+		s.hookFailed(err)
+		return
+	}
+	if !f.Credentials {
+		return
+	}
+	if s.neg.wrong++; s.neg.wrong >= s.srv.o.MaxWrong {
+		s.limit("wrong_credentials", fmt.Sprintf("%d wrong credentials on one stream", s.neg.wrong))
+	}
+}
+
+func (s *Stream) tooManyTries() {
+	s.limit("auth_tries", fmt.Sprintf("more than %d attempts to log in on one stream", s.srv.o.MaxAuthTries))
+}
+
+// asFailure makes a failure of any error: what isn't one is our trouble, never
+// a wrong password.
+func asFailure(err error) *auth.Failure {
+	var f *auth.Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	return &auth.Failure{Condition: "temporary-auth-failure", Err: err}
+}

@@ -1,0 +1,153 @@
+package c2s
+
+import (
+	"errors"
+
+	"weir/netserver"
+
+	"mellium.im/xmpp/stream"
+)
+
+// send is append for what is not a stanza: nobody but this stream knows of it,
+// so the stream drains it at the end of the batch.
+func (s *Stream) send(fn func(dst []byte) []byte) error {
+	err := s.append(fn)
+	s.dirty.Store(true)
+	return err
+}
+
+// append appends to the out-buffer what fn appends, unless the stream is closed
+// on our side (RFC 6120 §4.4). The stream ends where its peer reads too slowly.
+func (s *Stream) append(fn func(dst []byte) []byte) error {
+	ended := false
+	err := s.conn.Append(func(dst []byte) []byte {
+		if ended = s.ended; ended {
+			return dst
+		}
+		return fn(dst)
+	})
+	switch {
+	case ended:
+		return netserver.ErrClosed
+	case err == netserver.ErrOutput:
+		s.tooSlow()
+	}
+	return err
+}
+
+// Send appends bytes that are no stanza: an acknowledgement, say. fn must
+// append complete elements; it runs with the out-buffer held, so it must be
+// quick and call nothing of the stream. They are written at the end of the
+// batch, or by Flush.
+func (s *Stream) Send(fn func(dst []byte) []byte) error { return s.send(fn) }
+
+// sendString appends a constant element.
+func (s *Stream) sendString(x string) {
+	_ = s.send(func(dst []byte) []byte { return append(dst, x...) })
+}
+
+// appendEscaped appends text for character data or an attribute in either kind
+// of quotes. What XML can't carry becomes U+FFFD.
+func appendEscaped(dst []byte, text string) []byte {
+	for _, r := range text {
+		switch r {
+		case '<':
+			dst = append(dst, "&lt;"...)
+		case '>':
+			dst = append(dst, "&gt;"...)
+		case '&':
+			dst = append(dst, "&amp;"...)
+		case '\'':
+			dst = append(dst, "&apos;"...)
+		case '"':
+			dst = append(dst, "&quot;"...)
+		case '\t', '\n', '\r':
+			dst = append(dst, ' ')
+		default:
+			if r < 0x20 || r == 0xFFFE || r == 0xFFFF {
+				r = 0xFFFD
+			}
+			dst = append(dst, string(r)...)
+		}
+	}
+	return dst
+}
+
+// appendText appends a text element in a namespace, in the one language we speak.
+func appendText(dst []byte, ns, text string) []byte {
+	if text == "" {
+		return dst
+	}
+	dst = append(dst, "<text xmlns='"...)
+	dst = append(dst, ns...)
+	dst = append(dst, "' xml:lang='en'>"...)
+	dst = appendEscaped(dst, text)
+	return append(dst, "</text>"...)
+}
+
+// conditions are the stream errors there are (RFC 6120 §4.9.3), with how a
+// session ends that is sent one.
+var conditions = map[string]bool{
+	"bad-format": true, "bad-namespace-prefix": true, "conflict": true, "connection-timeout": true,
+	"host-gone": true, "host-unknown": true, "improper-addressing": true, "internal-server-error": true,
+	"invalid-from": true, "invalid-namespace": true, "invalid-xml": true, "not-authorized": true,
+	"not-well-formed": true, "policy-violation": true, "remote-connection-failed": true, "reset": true,
+	"resource-constraint": true, "restricted-xml": true, "see-other-host": true, "system-shutdown": true,
+	"undefined-condition": true, "unsupported-encoding": true, "unsupported-feature": true,
+	"unsupported-stanza-type": true, "unsupported-version": true,
+}
+
+// appendStreamError appends an error element (RFC 6120 §4.9.2). A condition
+// that the RFC doesn't know is sent as undefined-condition.
+func appendStreamError(dst []byte, e *stream.Error) []byte {
+	condition := e.Err
+	if !conditions[condition] {
+		condition = "undefined-condition"
+	}
+	dst = append(dst, "<stream:error><"...)
+	dst = append(dst, condition...)
+	dst = append(dst, " xmlns='"+nsErrors+"'"...)
+	if e.Content != "" { // RFC 6120 §4.9.3.19
+		dst = append(dst, '>')
+		dst = appendEscaped(dst, e.Content)
+		dst = append(dst, "</"...)
+		dst = append(dst, condition...)
+		dst = append(dst, '>')
+	} else {
+		dst = append(dst, "/>"...)
+	}
+	for _, t := range e.Text {
+		dst = append(dst, "<text xmlns='"+nsErrors+"' xml:lang='"...)
+		lang := t.Lang
+		if lang == "" {
+			lang = "en"
+		}
+		dst = appendEscaped(dst, lang)
+		dst = append(dst, "'>"...)
+		dst = appendEscaped(dst, t.Value)
+		dst = append(dst, "</text>"...)
+	}
+	return append(dst, "</stream:error>"...)
+}
+
+// asStreamError returns the stream error that err is or wraps, by value or by
+// pointer, or nil.
+func asStreamError(err error) *stream.Error {
+	var p *stream.Error
+	if errors.As(err, &p) {
+		return p
+	}
+	var e stream.Error
+	if errors.As(err, &e) {
+		return &e
+	}
+	return nil
+}
+
+// streamError makes a stream error with a text, "" for none.
+func streamError(e stream.Error, text string) *stream.Error {
+	if text != "" {
+		e.Text = append(e.Text, struct{ Lang, Value string }{"en", text})
+	}
+	return &e
+}
