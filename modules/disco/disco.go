@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/xml"
+	"sync"
 
 	"weir/sessionmgr"
 	"weir/stanza"
@@ -27,6 +28,8 @@ const Node = "https://weir.example/caps"
 type Module struct {
 	m    *sessionmgr.Manager
 	name string
+	once sync.Once
+	ver  string // of the server's capabilities, made once: nothing is registered later
 }
 
 // New registers with m. name is the server's name in its identity.
@@ -43,20 +46,12 @@ func New(m *sessionmgr.Manager, name string) *Module {
 	return mod
 }
 
-// Caps returns the element that tells the server's capabilities among the stream
-// features (XEP-0115 §6.2). Call it when everything is registered.
-func (mod *Module) Caps() []byte {
-	i := mod.info(sessionmgr.OnServer, "server", "im", mod.name)
-	b, err := xml.Marshal(struct {
-		XMLName xml.Name `xml:"http://jabber.org/protocol/caps c"`
-		Hash    string   `xml:"hash,attr"`
-		Node    string   `xml:"node,attr"`
-		Ver     string   `xml:"ver,attr"`
-	}{Hash: "sha-1", Node: Node, Ver: i.Hash(sha1.New())})
-	if err != nil {
-		return nil // three strings always marshal
-	}
-	return b
+// Caps returns the server's capabilities as they stand among the stream features
+// (XEP-0115 §6.2): hash function, node and verification string. Call it when
+// everything is registered.
+func (mod *Module) Caps() (hash, node, ver string) {
+	mod.once.Do(func() { mod.ver = mod.info(sessionmgr.OnServer, "server", "im", mod.name).Hash(sha1.New()) })
+	return "sha-1", Node, mod.ver
 }
 
 // info is what is registered for a scope, with one identity.
@@ -83,7 +78,7 @@ func (mod *Module) serverInfo(_ context.Context, iq *stanza.Stanza) (any, error)
 		return nil, err
 	}
 	i := mod.info(sessionmgr.OnServer, "server", "im", mod.name)
-	if node != "" && node != Node+"#"+i.Hash(sha1.New()) {
+	if _, _, ver := mod.Caps(); node != "" && node != Node+"#"+ver {
 		return nil, stanza.ItemNotFound() // XEP-0030 §7
 	}
 	i.Node = node

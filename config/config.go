@@ -1,0 +1,94 @@
+package config
+
+import (
+	"time"
+
+	"weir/auth"
+	"weir/c2s"
+	"weir/modules/contacts"
+	"weir/netserver"
+	"weir/presence"
+	"weir/roster"
+	"weir/sessionmgr"
+	"weir/storage/pebble"
+)
+
+// Config is everything that can be set. Each section is the Options struct of
+// the package that obeys it; fields that the program fills in by itself (logs,
+// metrics, folders) are no settings.
+type Config struct {
+	// Domains are the domains served: what stands behind the @ in an address.
+	// Default "localhost".
+	Domains []string
+	// Data is the folder for everything that is kept. It is made if it doesn't
+	// exist. Default "./weir-data".
+	Data string
+	// ShutdownTimeout is how long stopping may take before connections are cut.
+	// Default 10 s.
+	ShutdownTimeout time.Duration
+
+	Listen   Listen             // Listen says where clients connect.
+	TLS      TLS                // TLS names certificates.
+	Log      Log                // Log says what is logged, and how.
+	Storage  pebble.Options     // Storage is how things are kept.
+	Network  netserver.Options  // Network bounds connections.
+	Stream   c2s.Options        // Stream bounds what one client may send, and when.
+	Auth     auth.Options       // Auth is about passwords and logins.
+	Session  sessionmgr.Options // Session is about sessions and messages for nobody online.
+	Roster   roster.Options     // Roster bounds contact lists.
+	Presence presence.Options   // Presence bounds directed presence.
+	Contacts contacts.Options   // Contacts bounds subscription requests.
+}
+
+// Listen says where clients connect.
+type Listen struct {
+	// C2S is the address for clients that begin without TLS and have to go on
+	// with STARTTLS. "" opens none. Default ":5222".
+	C2S string
+	// C2STLS is the address for clients that begin with TLS. "" opens none.
+	// Default ":5223".
+	C2STLS string
+	// C2SInsecure is an address where TLS is offered but not required: for
+	// measurements, and for proxies that end TLS. Default "" (none).
+	C2SInsecure string
+	// InsecureAnywhere allows C2SInsecure on addresses that aren't loopback:
+	// everybody on the way can then read everything. Default false.
+	InsecureAnywhere bool
+	// InsecurePlain offers PLAIN on C2SInsecure without TLS, so that passwords
+	// cross it readable. Default false.
+	InsecurePlain bool
+	// Metrics is an address that serves metrics for Prometheus over HTTP, for a
+	// local or private network: it asks for no password. Default "" (none).
+	Metrics string
+}
+
+// TLS names certificates.
+type TLS struct {
+	// Certificates are files with certificates and keys. Domains that none of
+	// them serves get a self-signed one, made in the data folder. Default none.
+	Certificates []netserver.CertFiles
+	// Strict refuses clients that ask for a name that isn't served (by SNI).
+	// Default false.
+	Strict bool
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	// Level is "debug", "info", "warn" or "error". Default "info".
+	Level string
+	// Format is "text" or "json". Default "text".
+	Format string
+}
+
+// Default returns the settings of a server that nobody configured.
+func Default() Config {
+	return Config{
+		Domains:         []string{"localhost"},
+		Data:            "./weir-data",
+		ShutdownTimeout: 10 * time.Second,
+		Listen:          Listen{C2S: ":5222", C2STLS: ":5223"},
+		Log:             Log{Level: "info", Format: "text"},
+		Stream:          c2s.DefaultOptions(),
+		Auth:            auth.DefaultOptions(),
+	}
+}

@@ -1,0 +1,94 @@
+package weir
+
+import (
+	"context"
+
+	"weir/auth"
+	"weir/c2s"
+	"weir/hook"
+	"weir/jid"
+	"weir/modules/contacts"
+	"weir/modules/disco"
+	"weir/modules/entitytime"
+	"weir/modules/last"
+	"weir/modules/ping"
+	"weir/modules/version"
+	"weir/presence"
+	"weir/roster"
+	"weir/sessionmgr"
+	"weir/storage"
+
+	"mellium.im/xmpp/stream"
+)
+
+// modules is the one list of what this server can do beside streams and
+// sessions. To add a module: make it in makeModules.
+type modules struct {
+	contacts *contacts.Module
+	disco    *disco.Module
+	last     *last.Module
+}
+
+func (s *Server) makeModules(context.Context) (err error) {
+	if s.Rosters, err = roster.New(s.Store, s.Config.Roster); err != nil {
+		return err
+	}
+	po := s.Config.Presence
+	po.Log = s.Log
+	pres, err := presence.New(s.Sessions, s.Rosters, po)
+	if err != nil {
+		return err
+	}
+	co := s.Config.Contacts
+	co.Log, co.Metrics = s.Log, s.Registry
+	if s.modules.contacts, err = contacts.New(s.Sessions, s.Rosters, pres, co); err != nil {
+		return err
+	}
+	ping.New(s.Sessions)
+	version.New(s.Sessions, "weir", Version)
+	entitytime.New(s.Sessions)
+	s.modules.last = last.New(s.Sessions, s.Store)
+	s.modules.disco = disco.New(s.Sessions, "weir")
+	s.Sessions.Advertise(sessionmgr.OnServer, "msgoffline") // XEP-0160 §4
+	s.Auth.Hooks.AccountChanged.Add("sessions", hook.Normal, s.accountChanged)
+	return nil
+}
+
+// announce adds the stream features of the modules.
+func (m *modules) announce(streams *c2s.Server) {
+	streams.Hooks.StreamFeatures.Add("modules", hook.Normal, func(_ context.Context, f *c2s.StreamFeatures) {
+		f.Caps.Hash, f.Caps.Node, f.Caps.Ver = m.disco.Caps()
+		if f.State == c2s.Authenticated {
+			f.XML = append(f.XML, contacts.StreamFeatures()...)
+		}
+	})
+}
+
+// accountChanged ends the sessions of an account that has to prove itself again
+// or is gone, and removes what is kept for one that was deleted.
+func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
+	s.endSessions(c.JID, c.Kind.String())
+	if c.Kind != auth.AccountDeleted {
+		return
+	}
+	if err := s.modules.contacts.AccountDeleted(ctx, c.JID); err != nil {
+		s.Log.Error("the roster of a deleted account stays", "account", c.JID, "err", err)
+	}
+	if err := s.Sessions.Forget(ctx, c.JID); err != nil {
+		s.Log.Error("the messages of a deleted account stay", "account", c.JID, "err", err)
+	}
+	var b storage.Batch
+	storage.DeleteAccount(&b, c.JID.String(), s.modules.last.Table())
+	if err := storage.Commit(ctx, s.Store, &b); err != nil {
+		s.Log.Error("records of a deleted account stay", "account", c.JID, "err", err)
+	}
+}
+
+func (s *Server) endSessions(account jid.JID, why string) {
+	s.Sessions.Range(func(x *sessionmgr.Session) bool {
+		if x.JID().Bare() == account {
+			s.Sessions.Kick(x, sessionmgr.Cause{Code: sessionmgr.AccountGone, Text: why}, &stream.Error{Err: "not-authorized"})
+		}
+		return true
+	})
+}
