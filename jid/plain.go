@@ -30,7 +30,7 @@ func makeClasses() (t [256]uint8) {
 
 const (
 	maxPart  = 1023 // bytes of each part once it is normalised (RFC 7622 §3.2–3.4)
-	maxLabel = 63   // bytes of a domain's label (RFC 1034 §3.1)
+	maxLabel = 63   // bytes of a domain's label
 	maxHost  = 253  // bytes of a domain for the fast path to take it
 )
 

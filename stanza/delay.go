@@ -10,7 +10,7 @@ import (
 // NSDelay is the namespace of the delay stamp (XEP-0203).
 const NSDelay = "urn:xmpp:delay"
 
-// stampFormat is the dateTime of XEP-0082 §3 in UTC, to the millisecond.
+// stampFormat is the dateTime of XEP-0082 §3.2 in UTC, to the millisecond.
 const stampFormat = "2006-01-02T15:04:05.000Z"
 
 // Delay returns the element that says since when a stanza has waited and with
