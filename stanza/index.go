@@ -26,9 +26,14 @@ const (
 	kept
 )
 
+// apart is from how many bytes on ID, Lang and To get strings of their own.
+// They live on in tables of other packages, and must not keep a large stanza
+// in memory there.
+const apart = 1024
+
 // take makes the content of a canonical token, and strings of what else is to
-// be kept. All of it lies in one string, so this is one allocation, unless there
-// are more children than c.few holds.
+// be kept. All of it lies in one string, so this is one allocation, unless the
+// stanza is large or has more children than c.few holds.
 func (c *content) take(tok *xmlstream.Token, keep *[kept][]byte) (out [kept]string) {
 	inner := tok.Content()
 	size := len(inner)
@@ -64,6 +69,9 @@ func (c *content) take(tok *xmlstream.Token, keep *[kept][]byte) (out [kept]stri
 	c.inner, all = all[:len(inner)], all[len(inner):]
 	for i, k := range keep {
 		out[i], all = all[:len(k)], all[len(k):]
+		if size > apart {
+			out[i] = strings.Clone(out[i])
+		}
 	}
 	c.other = out[keepOther]
 	for i := range c.kids {

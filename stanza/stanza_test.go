@@ -1,7 +1,9 @@
 package stanza
 
 import (
+	"strings"
 	"testing"
+	"unsafe"
 
 	"weir/jid"
 	"weir/xmlstream"
@@ -91,6 +93,21 @@ func TestKeepsNothing(t *testing.T) {
 	}
 	if text(s) != before || s.Payload().Local != "body" {
 		t.Errorf("changed with the buffer: %s", text(s))
+	}
+}
+
+// TestApart holds that an address or id that someone keeps doesn't keep a large
+// stanza in memory.
+func TestApart(t *testing.T) {
+	s := must(t, `<message id='abc' to='romeo@example.net'><body>`+strings.Repeat("x", 4096)+`</body></message>`)
+	inner := uintptr(unsafe.Pointer(unsafe.StringData(s.c.inner)))
+	for name, v := range map[string]string{"ID": s.ID, "To": s.To.String()} {
+		if at := uintptr(unsafe.Pointer(unsafe.StringData(v))); at >= inner && at < inner+8192 {
+			t.Errorf("%s lies in the bytes of the stanza", name)
+		}
+	}
+	if s.ID != "abc" || s.To != romeo.Bare() {
+		t.Errorf("%q to %v", s.ID, s.To)
 	}
 }
 
