@@ -3,6 +3,7 @@ package xmlstream
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxDecl bounds an XML declaration: there is little to say in one.
@@ -63,14 +64,12 @@ func (w *work) instruction(buf []byte, i int) int {
 // outside notes character data where only whitespace may be. A byte order mark
 // is one too: here U+FEFF is a character like others (RFC 6120 §11.6).
 func (w *work) outside(buf []byte, i int, condition string) int {
-	if c := buf[i]; c == 0 || c >= 0x80 {
-		j := w.runes(buf, i)
-		switch {
-		case c == 0 || j == failed:
-			return w.fail(i, condUnsupportedEncoding, "the stream has to be in UTF-8")
-		case j == needMore && i == w.pos:
-			return needMore
-		}
+	r, n := utf8.DecodeRune(buf[i:])
+	switch {
+	case r == utf8.RuneError && n <= 1 && !utf8.FullRune(buf[i:]):
+		return needMore
+	case r == utf8.RuneError && n <= 1, r == 0:
+		return w.fail(i, condUnsupportedEncoding, "the stream has to be in UTF-8")
 	}
 	return w.fail(i, condition, "character data outside of an element")
 }

@@ -157,14 +157,18 @@ func (s *Scanner) header(buf []byte, tok *Token) int {
 	s.open()
 	w := s.work
 	view, full := w.view(buf)
-	end := w.pos
-	if w.search == 0 {
-		if end = w.prolog(view, s.state == atStart); end >= 0 {
-			w.pos = end
-			end = w.startTag(view, end)
+	end, start := needMore, w.pos
+	switch {
+	case w.search == 0:
+		if start = w.prolog(view, s.state == atStart); start < 0 {
+			end = start
+			break
 		}
-	} else if end = needMore; w.tagEnds(view) {
-		end = w.startTag(view, w.pos)
+		w.pos = start
+		fallthrough
+	case w.tagEnds(view):
+		end = w.startTag(view, start)
+		w.pos = start
 	}
 	if end == needMore && full {
 		return s.tooLarge(view)

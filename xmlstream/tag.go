@@ -220,10 +220,10 @@ func (w *work) qname(buf []byte, i int) (end, local int) {
 	for j < len(buf) && class[buf[j]]&className != 0 {
 		j++
 	}
-	if j >= len(buf) {
+	if j >= len(buf) && j-i <= MaxName {
 		return needMore, 0
 	}
-	if c := buf[j]; c == ':' || c >= 0x80 || j-i > MaxName {
+	if j-i > MaxName || buf[j] == ':' || buf[j] >= 0x80 {
 		return w.oddName(buf, i)
 	}
 	return j, i
