@@ -173,14 +173,14 @@ func TestOptions(t *testing.T) {
 		if o.Validate() == nil {
 			t.Errorf("%+v is accepted", o)
 		}
-		if _, err := New(t.Context(), o, newMemory()); err == nil {
+		if _, err := New(t.Context(), o, newMemory(t)); err == nil {
 			t.Errorf("a service with %+v is made", o)
 		}
 	}
 	if err := DefaultOptions().Validate(); err != nil {
 		t.Error(err)
 	}
-	st := newMemory()
+	st := newMemory(t)
 	st.set(errors.New("no"), nil)
 	if _, err := New(t.Context(), Options{}, st); err == nil {
 		t.Error("a service is made on a store that fails")

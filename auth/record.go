@@ -27,6 +27,9 @@ type keys struct {
 	server     secret
 }
 
+// Format prints no keys, also where the struct is printed field by field.
+func (k keys) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "keys") }
+
 // record is a stored account. It is never changed once it is shared.
 type record struct {
 	created  time.Time
@@ -35,7 +38,7 @@ type record struct {
 }
 
 // Format prints no keys, also where the struct is printed field by field.
-func (r *record) Format(f fmt.State, _ rune) {
+func (r record) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "account record")
 }
 
