@@ -1,0 +1,135 @@
+package presence
+
+import (
+	"sync"
+
+	"weir/jid"
+	"weir/sessionmgr"
+	"weir/stanza"
+)
+
+// targets are the addresses to which a session sent directed presence and has
+// not taken it back (RFC 6121 §4.6.1). In order of their coming.
+type targets struct {
+	mu   sync.Mutex
+	list []jid.JID
+	set  map[jid.JID]struct{}
+}
+
+// add notes a target; false if there are limit targets already.
+func (t *targets) add(to jid.JID, limit int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, known := t.set[to]; known {
+		return true
+	}
+	if len(t.list) >= limit {
+		return false
+	}
+	if t.set == nil {
+		t.set = make(map[jid.JID]struct{})
+	}
+	t.set[to] = struct{}{}
+	t.list = append(t.list, to)
+	return true
+}
+
+// drop forgets exactly that address.
+func (t *targets) drop(to jid.JID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, known := t.set[to]; known {
+		t.delete(func(j jid.JID) bool { return j == to })
+	}
+}
+
+// remove forgets an address, and if it is bare those of its resources too. It
+// reports whether there was one.
+func (t *targets) remove(to jid.JID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(t.list)
+	t.delete(func(j jid.JID) bool { return j == to || to.IsBare() && j.Bare() == to })
+	return len(t.list) < n
+}
+
+func (t *targets) delete(gone func(jid.JID) bool) {
+	kept := t.list[:0]
+	for _, j := range t.list {
+		if gone(j) {
+			delete(t.set, j)
+			continue
+		}
+		kept = append(kept, j)
+	}
+	clear(t.list[len(kept):])
+	t.list = kept
+}
+
+// clear forgets all and returns them.
+func (t *targets) clear() []jid.JID {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := t.list
+	t.list, t.set = nil, nil
+	return all
+}
+
+// has reports whether presence was sent to viewer (full or bare) or to its bare JID.
+func (t *targets) has(viewer jid.JID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.set[viewer]; ok {
+		return true
+	}
+	_, ok := t.set[viewer.Bare()]
+	return ok
+}
+
+// direct handles presence to an address (RFC 6121 §4.6.3). It is delivered as
+// it is; nobody is told whether the address exists.
+func (h *Handler) direct(s *sessionmgr.Session, st *stanza.Stanza) error {
+	t, ok := h.directed.Get(s)
+	if st.Type == typeUnavailable {
+		if ok {
+			t.remove(st.To)
+		}
+	} else {
+		if !ok {
+			t = new(targets)
+			h.directed.Set(s, t)
+		}
+		if !t.add(st.To, h.o.MaxDirected) {
+			return h.limitError()
+		}
+	}
+	if st.To.Local() == "" || !h.m.Local(st.To.Domain()) {
+		return nil
+	}
+	h.m.Submit(sessionmgr.Entry{From: s, Out: h.address(nil, st)})
+	if st.Type == "" && s.State() == sessionmgr.Destroyed {
+		// Ended meanwhile: its goodbye may have missed this target.
+		h.m.Submit(sessionmgr.Entry{Out: h.address(nil, goodbye(st.From).With(st.From, st.To))})
+	}
+	return nil
+}
+
+// Directed reports whether target, a full JID, sent directed presence to viewer
+// and is still there; for a bare target whether any of its sessions did.
+func (h *Handler) Directed(target, viewer jid.JID) bool {
+	if target.IsFull() {
+		s := h.m.ByJID(target)
+		return s != nil && h.sentTo(s, viewer)
+	}
+	for _, s := range h.m.Sessions(target) {
+		if h.sentTo(s, viewer) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *Handler) sentTo(s *sessionmgr.Session, viewer jid.JID) bool {
+	t, ok := h.directed.Get(s)
+	return ok && t.has(viewer)
+}

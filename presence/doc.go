@@ -1,0 +1,22 @@
+// Package presence owns availability: who is told when a session becomes
+// available, changes its presence or goes, and whom a session sent presence of
+// its own accord (directed presence).
+//
+// It must not know sockets, streams, or the IQs and stanzas that change rosters
+// (modules/contacts).
+//
+// The manager calls [Handler] on the goroutine of a session's stream, in the
+// session's order, and for the end of a session on any goroutine. modules/contacts
+// calls [Handler.Current] and [Handler.Gone] where a subscription begins or ends.
+// Nothing here waits for storage but a probe to a contact whose roster
+// isn't in memory, and what hangs on [Hooks.Initial].
+//
+// Presence of one source reaches a receiver in the order in which it changed,
+// though there is no lock over sources and receivers: whoever passes on a presence that it
+// read looks, once it is submitted, whether it still holds, and corrects it (see snapshot.go).
+//
+// It implements RFC 6121 §4. Contacts of other servers are passed over until
+// there are streams to servers.
+//
+// Start reading at [Handler.FromClient].
+package presence

@@ -1,0 +1,145 @@
+package presence
+
+import (
+	"weir/jid"
+	"weir/sessionmgr"
+	"weir/stanza"
+)
+
+// recheckRounds bounds how often a snapshot is corrected; each round needs a
+// presence that changed within microseconds.
+const recheckRounds = 16
+
+// Snapshot is presence that was read to be passed on: the deliveries, and what
+// is needed to see whether it still holds once they are submitted.
+type Snapshot struct {
+	Out  []sessionmgr.Delivery
+	read []reading
+}
+
+// reading is one presence of a snapshot.
+type reading struct {
+	source *sessionmgr.Session
+	was    *stanza.Stanza        // what was passed on; nil: unavailable
+	viewer jid.JID               // bare
+	to     []*sessionmgr.Session // who got it
+}
+
+// pass adds the presence of an available session to a snapshot.
+func (h *Handler) pass(snap *Snapshot, source *sessionmgr.Session, viewer jid.JID, to []*sessionmgr.Session) {
+	st := source.Presence()
+	if st == nil || len(to) == 0 {
+		return
+	}
+	st2 := st.With(st.From, viewer)
+	for _, s := range to {
+		snap.Out = append(snap.Out, sessionmgr.Delivery{To: s, Stanza: st2})
+	}
+	snap.read = append(snap.read, reading{source, st, viewer, to})
+}
+
+// contactsOf is what a newly available resource learns: the presence of the
+// account's other resources and of the contacts that it may see. It stands for
+// the probes and their answers (RFC 6121 §4.3.1: "the server does not need to
+// send a presence probe to a contact if the contact's account resides on the
+// same server"). Contacts that aren't online stay silent.
+func (h *Handler) contactsOf(s *sessionmgr.Session) Snapshot {
+	var snap Snapshot
+	account := s.JID().Bare()
+	to := []*sessionmgr.Session{s}
+	for _, other := range h.m.Sessions(account) {
+		if other != s {
+			h.pass(&snap, other, account, to)
+		}
+	}
+	for _, contact := range h.rosters.Subscriptions(account, nil) {
+		if !h.m.Local(contact.Domain()) {
+			continue
+		}
+		sources := h.m.Sessions(contact)
+		if len(sources) == 0 || !h.subscribed(account, contact) {
+			continue
+		}
+		for _, source := range sources {
+			h.pass(&snap, source, account, to)
+		}
+	}
+	return snap
+}
+
+// subscribed reports whether target's roster, which is in memory if target is
+// online, grants viewer its presence (bare JIDs).
+func (h *Handler) subscribed(viewer, target jid.JID) bool {
+	s, ok := h.rosters.State(target, viewer)
+	return ok && s.HasFrom()
+}
+
+// Current returns the presence of each available resource of owner for each
+// available resource of viewer (bare JIDs; RFC 6121 §3.1.5). Give it to
+// [Handler.Recheck] when its deliveries have been submitted.
+func (h *Handler) Current(owner, viewer jid.JID) Snapshot {
+	var snap Snapshot
+	var to []*sessionmgr.Session
+	for _, s := range h.m.Sessions(viewer) {
+		if s.Available() {
+			to = append(to, s)
+		}
+	}
+	for _, source := range h.m.Sessions(owner) {
+		h.pass(&snap, source, viewer, to)
+	}
+	return snap
+}
+
+// Recheck corrects what a snapshot passed on and what is not so any more: a
+// change of presence, or of the subscription, whose own deliveries may have been
+// submitted before those of the snapshot.
+func (h *Handler) Recheck(snap *Snapshot) {
+	for range recheckRounds {
+		var out []sessionmgr.Delivery
+		for i := range snap.read {
+			out = h.correct(out, &snap.read[i])
+		}
+		if len(out) == 0 {
+			return
+		}
+		h.m.Submit(sessionmgr.Entry{Out: out})
+	}
+}
+
+func (h *Handler) correct(out []sessionmgr.Delivery, r *reading) []sessionmgr.Delivery {
+	from := r.source.JID()
+	now := r.source.Presence()
+	own := from.Bare() == r.viewer
+	if r.source.State() == sessionmgr.Destroyed || !own && !h.subscribed(r.viewer, from.Bare()) {
+		now = nil
+	}
+	if now == r.was {
+		return out
+	}
+	r.was = now
+	if now == nil {
+		now = goodbye(from)
+	}
+	now = now.With(from, r.viewer)
+	for _, to := range r.to {
+		out = h.deliver(out, to, now)
+	}
+	return out
+}
+
+// Gone returns unavailable presence from each available resource of owner to
+// each available resource of viewer (bare JIDs), whose subscription ends (RFC
+// 6121 §3.2.2, RFC 6121 §3.3.3). What owner's sessions sent viewer as directed presence
+// ends with it (RFC 6121 §4.6.1).
+func (h *Handler) Gone(owner, viewer jid.JID) []sessionmgr.Delivery {
+	var out []sessionmgr.Delivery
+	for _, source := range h.m.Sessions(owner) {
+		t, ok := h.directed.Get(source)
+		direct := ok && t.remove(viewer)
+		if source.Available() || direct {
+			out = h.toAvailable(out, viewer, goodbye(source.JID()))
+		}
+	}
+	return out
+}
