@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -67,6 +68,8 @@ type Client struct {
 	feats  *Element
 	jid    string
 	ids    int
+
+	closing atomic.Bool // our side of the stream is closed
 
 	// in is what the reading goroutine found and nobody has taken, guarded by mu.
 	mu      sync.Mutex
@@ -193,6 +196,7 @@ func (c *Client) read(r *bufio.Reader) {
 		switch tok := tok.(type) {
 		case xml.EndElement:
 			c.put(nil, ErrStreamEnd)
+			c.answerEnd()
 			_, err := io.Copy(io.Discard, r)
 			c.log.remark("connection ended: %v", err)
 			c.put(nil, io.EOF)
@@ -274,11 +278,22 @@ func (c *Client) Send(raw string) error {
 	return nil
 }
 
+// answerEnd closes our side of a stream that the peer closed, unless we did
+// before (RFC 6120 §4.4). Nothing else is sent after that, so it may happen on
+// the reading goroutine; whether the peer still hears it doesn't matter.
+func (c *Client) answerEnd() {
+	if !c.closing.Swap(true) {
+		_ = c.Send("</stream:stream>")
+	}
+}
+
 // Close ends the stream in order: it closes its own side, waits until the server
 // closed the other and the connection, and returns what arrived meanwhile.
 func (c *Client) Close(ctx context.Context) ([]*Element, error) {
-	if err := c.Send("</stream:stream>"); err != nil {
-		return nil, err
+	if !c.closing.Swap(true) {
+		if err := c.Send("</stream:stream>"); err != nil {
+			return nil, err
+		}
 	}
 	rest, err := c.WaitEnd(ctx)
 	return rest, errors.Join(err, c.conn.Close())
