@@ -4,10 +4,9 @@ import "sync"
 
 // Sizes of pooled buffers, in bytes.
 const (
-	readSize    = 16 << 10 // one read of the socket; also the largest TLS record
-	outSize     = 2 << 10  // an out-buffer when it is taken
-	outKeep     = 64 << 10 // a larger out-buffer is not pooled again
-	preDrainGap = 512      // room that a fresh out-buffer has left for PreDrain
+	readSize = 16 << 10 // one read of the socket; also the largest TLS record
+	outSize  = 2 << 10  // an out-buffer when it is taken
+	outKeep  = 64 << 10 // a larger out-buffer is not pooled again
 )
 
 // buffer is a growing byte slice in a box, so that pooling it allocates nothing.

@@ -91,18 +91,25 @@ func (c *Conn) finish() {
 // linger reads and forgets until the peer has ended the connection too.
 func (c *Conn) linger(left time.Duration) {
 	left = min(left, lingerTime)
-	if left <= 0 || c.nc.SetReadDeadline(time.Now().Add(left)) != nil {
+	if left <= 0 || c.raw == nil || c.nc.SetReadDeadline(time.Now().Add(left)) != nil {
 		return
 	}
-	buf := c.srv.pools.getRead()
-	defer c.srv.pools.putRead(buf)
-	for total := 0; total < lingerBytes; {
-		n, err := c.nc.Read(buf[:])
-		if err != nil {
-			return
+	total := 0
+	// How it ended makes no difference.
+	_ = c.raw.Read(func(fd uintptr) bool {
+		buf := c.srv.pools.getRead() // not held while there is nothing
+		defer c.srv.pools.putRead(buf)
+		for {
+			n, again, err := sysRead(fd, buf[:])
+			total += n
+			if again {
+				return false
+			}
+			if n == 0 || err != nil || total > lingerBytes {
+				return true
+			}
 		}
-		total += n
-	}
+	})
 }
 
 // cut ends the connection whatever it does, also while it lingers.

@@ -7,11 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // echoLines takes whole lines and sends them back.
 func echoLines(c *Conn, b []byte) (int, error) {

@@ -2,9 +2,11 @@ package netserver
 
 // Append lets fn append to the out-buffer, in order of calls. It does not start
 // a drain: call Drain when the batch is complete. It returns ErrOutput when the
-// limit is passed (what was already appended stays, what fn appended doesn't;
-// one element is always admitted where nothing waits), ErrClosed after Close or
-// the end. fn runs under the connection's lock: it must only append.
+// limit is passed (what was already appended stays, what fn appended doesn't),
+// ErrClosed after Close or the end. Where next to nothing waits (less than a
+// sixteenth of the limit) one element of any size is admitted: a long roster is
+// no sign of a slow reader. fn runs under the connection's lock: it must only
+// append.
 func (c *Conn) Append(fn func(dst []byte) []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -19,11 +21,15 @@ func (c *Conn) Append(fn func(dst []byte) []byte) error {
 	if len(b) < n {
 		return nil // nonsense: bytes of others were removed; keep them
 	}
-	if n+c.behind() > 0 && len(b)+c.behind() > c.srv.opt.MaxOutput {
+	if limit := c.srv.opt.MaxOutput; len(b)+c.behind() > limit && n+c.behind() > limit/16 {
 		c.srv.m.overflows.Add(1)
 		return ErrOutput
 	}
 	c.out.b = b
+	if len(b) == 0 {
+		c.srv.pools.putOut(c.out)
+		c.out = nil
+	}
 	return nil
 }
 

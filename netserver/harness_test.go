@@ -132,6 +132,12 @@ func dial(t *testing.T, s *Server, r *recorder, secure bool) *link {
 		k.peer = tc
 	}
 	k.conn = <-r.conn
+	// From here on a Drain runs on the test's goroutine.
+	eventually(t, "the start's end", func() bool {
+		k.conn.mu.Lock()
+		defer k.conn.mu.Unlock()
+		return !k.conn.draining
+	})
 	return k
 }
 
@@ -224,4 +230,23 @@ func (k *link) secure(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.peer = tc
+}
+
+// cutConn sends each write in two parts with a pause between.
+type cutConn struct {
+	net.Conn
+	on bool
+}
+
+func (c *cutConn) Write(b []byte) (int, error) {
+	if !c.on || len(b) < 10 {
+		return c.Conn.Write(b)
+	}
+	n, err := c.Conn.Write(b[:len(b)/2])
+	if err != nil {
+		return n, err
+	}
+	time.Sleep(50 * time.Millisecond)
+	m, err := c.Conn.Write(b[n:])
+	return n + m, err
 }

@@ -177,9 +177,22 @@ func (c *Conn) pump() {
 	if called {
 		c.batchEnd()
 	}
-	if c.rerr != nil {
+	switch {
+	case c.rerr == nil:
+	case c.rerr == io.EOF && c.owesData():
+		// The end comes after the bytes that are left. It is found again.
+		c.rerr, c.pull = nil, true
+	default:
 		c.failedRead()
 	}
+}
+
+// owesData tells whether Data is to be called, now or after a Resume, with what
+// has been read already.
+func (c *Conn) owesData() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paused || c.redeliver
 }
 
 func (c *Conn) pumpPlain() (called bool) {
@@ -230,9 +243,9 @@ func (c *Conn) deliver(b []byte) {
 		c.keep = append(c.keep, b...)
 		b = c.keep
 	}
-	taken := 0
+	taken, called := 0, !c.stop.Load()
 	var err error
-	if !c.stop.Load() {
+	if called {
 		taken, err = c.callData(b)
 	}
 	rest := b[taken:]
@@ -244,7 +257,7 @@ func (c *Conn) deliver(b []byte) {
 	}
 	if err != nil {
 		c.Close(err, c.srv.opt.CloseGrace)
-	} else if len(rest) > c.srv.opt.MaxInput {
+	} else if called && len(rest) > c.srv.opt.MaxInput {
 		c.Close(ErrInput, c.srv.opt.CloseGrace)
 	}
 	if c.stop.Load() {
