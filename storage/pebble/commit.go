@@ -69,7 +69,7 @@ func (s *Store) kick() {
 		}
 		return
 	}
-	if !s.filling && len(s.underWay) < groupsUnderWay {
+	if !s.filling && len(s.underWay) < s.depth {
 		s.filling = true
 		go s.fill()
 	}
@@ -79,7 +79,7 @@ func (s *Store) kick() {
 func (s *Store) fill() {
 	for {
 		s.mu.Lock()
-		stop := len(s.queue) == s.head || len(s.underWay) >= groupsUnderWay ||
+		stop := len(s.queue) == s.head || len(s.underWay) >= s.depth ||
 			s.closed || s.failure.Load() != nil
 		if stop {
 			s.filling = false

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -11,23 +12,29 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// fence is the file system between Pebble and the disk. It
+// fence is the file system between Pebble and the disk. Pebble doesn't survive
+// an error where it writes its log or its manifest: it ends the process, or panics
+// holding locks. So the fence
 //
-//   - finds failed syncs and failed writes of what can't be written again (the
-//     write-ahead log and the manifest) at once, whatever Pebble makes of them;
-//   - refuses every change of the folder once the store has failed, so that what
-//     is on the disk stays as it was when the fault was found;
+//   - finds failed syncs, and failed writes of these vital files, and marks the
+//     store failed at once. From then on the disk is frozen: nothing is
+//     changed any more, so that it stays as it was when the fault was found, and Pebble is
+//     told that all is well, which only it believes: no commit is answered nil
+//     after a fault. Its readers go on undisturbed;
 //   - with durability process turns the sync of the log into nothing: its bytes were
 //     handed to the kernel by then, and that is all which is promised;
 //   - gives the vital files a second try out of the reserve when the disk is
-//     full (space.go), and slows down Pebble's endless retries of the others.
+//     full (space.go);
+//   - lets Pebble handle what it can, a table that could not be written, but slows
+//     down its endless retries.
 type fence struct {
 	vfs.FS
 	process bool          // immutable
 	onFault func(error)   // immutable
 	reserve func() bool   // immutable: frees the reserve, false if there is none
 	onFull  func()        // immutable: told when a table can't be written for lack of space
-	shut    atomic.Bool   // the store has failed
+	opening atomic.Bool   // Pebble is in Open, where it would retry for ever: every error is a fault
+	shut    atomic.Bool   // the disk is frozen
 	closing chan struct{} // closed when the store closes: no more waiting
 }
 
@@ -58,27 +65,34 @@ func kindOf(name string) fileKind {
 	return vital
 }
 
-// do runs one operation that changes the folder.
+// do runs one operation that changes the folder. If it returns nil the
+// operation was done or the disk is frozen.
 func (f *fence) do(kind fileKind, op func() error) error {
+	retried := kind == table && !f.opening.Load() // by Pebble
 	if f.shut.Load() {
-		if kind == table {
+		if retried {
 			f.pause()
+			return errShut
 		}
-		return errShut
+		return nil
 	}
 	err := op()
-	if err == nil || !noSpace(err) {
-		return err
+	if err != nil && noSpace(err) {
+		if retried {
+			f.onFull()
+		} else if f.reserve() {
+			err = op()
+		}
 	}
-	if kind == table {
-		f.onFull()
+	switch {
+	case err == nil:
+		return nil
+	case retried:
 		f.pause()
 		return err
 	}
-	if f.reserve() {
-		err = op()
-	}
-	return err
+	f.onFault(err)
+	return nil
 }
 
 // pause keeps Pebble from retrying in a busy loop. It holds no lock meanwhile.
@@ -91,13 +105,6 @@ func (f *fence) pause() {
 	}
 }
 
-// fault reports an error after which this store must not commit any more.
-func (f *fence) fault(err error) {
-	if !f.shut.Load() {
-		f.onFault(err)
-	}
-}
-
 func (f *fence) open(name string, op func() (vfs.File, error)) (vfs.File, error) {
 	var file vfs.File
 	kind := kindOf(name)
@@ -105,8 +112,11 @@ func (f *fence) open(name string, op func() (vfs.File, error)) (vfs.File, error)
 		file, err = op()
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case file == nil:
+		return frozenFile{name: name}, nil
 	}
 	return &fencedFile{File: file, fs: f, kind: kind}, nil
 }
@@ -148,7 +158,7 @@ func (f *fence) Rename(oldname, newname string) error {
 // Remove implements vfs.FS.
 func (f *fence) Remove(name string) error {
 	if f.shut.Load() {
-		return errShut
+		return nil
 	}
 	return f.FS.Remove(name)
 }
@@ -156,7 +166,7 @@ func (f *fence) Remove(name string) error {
 // RemoveAll implements vfs.FS.
 func (f *fence) RemoveAll(name string) error {
 	if f.shut.Load() {
-		return errShut
+		return nil
 	}
 	return f.FS.RemoveAll(name)
 }
@@ -184,8 +194,8 @@ func (f *fencedFile) Write(p []byte) (n int, err error) {
 		n += m
 		return err
 	})
-	if err != nil && f.kind != table {
-		f.fs.fault(err)
+	if err == nil {
+		n = len(p)
 	}
 	return n, err
 }
@@ -196,52 +206,91 @@ func (f *fencedFile) Sync() error { return f.sync(f.File.Sync) }
 // SyncData implements vfs.File.
 func (f *fencedFile) SyncData() error { return f.sync(f.File.SyncData) }
 
-// SyncTo implements vfs.File. It promises nothing, so the next real sync tells what failed.
-func (f *fencedFile) SyncTo(length int64) (bool, error) {
+// SyncTo implements vfs.File. It promises nothing if full is false.
+func (f *fencedFile) SyncTo(length int64) (full bool, err error) {
 	if f.kind == wal && f.fs.process {
 		return false, nil
 	}
-	full, err := f.File.SyncTo(length)
-	if err != nil {
-		f.syncFailed(err)
-	}
+	err = f.sync(func() (err error) {
+		full, err = f.File.SyncTo(length)
+		return err
+	})
 	return full, err
 }
 
 func (f *fencedFile) sync(sync func() error) error {
-	if f.fs.shut.Load() {
-		return errShut
-	}
 	if f.kind == wal && f.fs.process {
 		f.dirty.Store(true)
 		return nil
 	}
-	err := sync()
-	if err != nil {
-		f.syncFailed(err)
-	}
-	return err
+	return f.reallySync(sync)
 }
 
-// syncFailed: after a failed sync the kernel may have dropped the bytes and
-// answer nil the next time. Only a table that found no space is an
-// exception: Pebble throws the whole file away.
-func (f *fencedFile) syncFailed(err error) {
-	if f.kind == table && noSpace(err) {
-		f.fs.onFull()
-		return
+// reallySync: after a failed sync the kernel may have dropped the bytes and
+// answer nil the next time, so it is never tried again. Only a table that
+// found no space is an exception: Pebble throws the whole file away.
+func (f *fencedFile) reallySync(sync func() error) error {
+	if f.fs.shut.Load() {
+		if f.kind == table {
+			return errShut
+		}
+		return nil
 	}
-	f.fs.fault(err)
+	err := sync()
+	if err == nil {
+		return nil
+	}
+	if f.kind == table && noSpace(err) && !f.fs.opening.Load() {
+		f.fs.onFull()
+		return err
+	}
+	f.fs.onFault(err)
+	if f.kind == table {
+		return err
+	}
+	return nil
 }
 
 // Close implements vfs.File. A log that was never really synced is synced
 // now, once for its few MiB: Pebble relies on older logs being whole.
 func (f *fencedFile) Close() error {
-	var err error
-	if f.dirty.Load() && !f.fs.shut.Load() {
-		if err = f.File.SyncData(); err != nil {
-			f.fs.fault(err)
-		}
+	if f.dirty.Load() {
+		_ = f.reallySync(f.File.SyncData) // nil: a log's fault is told to the store
 	}
-	return errors.Join(err, f.File.Close())
+	err := f.File.Close()
+	if err != nil && f.kind != table {
+		f.fs.onFault(err)
+		return nil
+	}
+	return err
 }
+
+// frozenFile stands for a file that could not be made.
+type frozenFile struct {
+	vfs.File // nil
+	name     string
+}
+
+func (frozenFile) Close() error                           { return nil }
+func (frozenFile) Read([]byte) (int, error)               { return 0, io.EOF }
+func (frozenFile) ReadAt([]byte, int64) (int, error)      { return 0, io.EOF }
+func (frozenFile) Write(p []byte) (int, error)            { return len(p), nil }
+func (frozenFile) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+func (frozenFile) Preallocate(int64, int64) error         { return nil }
+func (frozenFile) Sync() error                            { return nil }
+func (frozenFile) SyncTo(int64) (bool, error)             { return false, nil }
+func (frozenFile) SyncData() error                        { return nil }
+func (frozenFile) Prefetch(int64, int64) error            { return nil }
+func (frozenFile) Fd() uintptr                            { return vfs.InvalidFd }
+func (f frozenFile) Stat() (vfs.FileInfo, error)          { return frozenInfo{name: f.name}, nil }
+
+// frozenInfo is an empty file's.
+type frozenInfo struct{ name string }
+
+func (i frozenInfo) Name() string           { return i.name }
+func (i frozenInfo) Size() int64            { return 0 }
+func (i frozenInfo) Mode() os.FileMode      { return 0o600 }
+func (i frozenInfo) ModTime() time.Time     { return time.Time{} }
+func (i frozenInfo) IsDir() bool            { return false }
+func (i frozenInfo) Sys() any               { return nil }
+func (i frozenInfo) DeviceID() vfs.DeviceID { return vfs.DeviceID{} }

@@ -27,6 +27,7 @@ type Store struct {
 	space   *space
 	metrics *metrics
 	failed  chan struct{} // closed by the first fail
+	depth   int           // groupsUnderWay, or what a benchmark wants
 
 	// atomic
 	failure atomic.Pointer[error]
@@ -54,7 +55,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	o.setDefaults()
-	s := &Store{dir: o.Dir, log: o.Log, failed: make(chan struct{})}
+	s := &Store{dir: o.Dir, log: o.Log, failed: make(chan struct{}), depth: groupsUnderWay}
 	s.idle.L = &s.mu
 	s.space = &space{fs: o.FS, dir: o.Dir, minFree: uint64(max(o.MinFree, 0))}
 	s.fence = &fence{
@@ -62,9 +63,10 @@ func Open(o Options) (*Store, error) {
 		onFault: func(err error) { s.fail(err, false) },
 		reserve: s.space.free, onFull: s.space.noteTableFull,
 	}
+	s.fence.opening.Store(true)
 	var err error
 	if err = makeDir(o.FS, o.Dir); err != nil {
-		return nil, fmt.Errorf("pebble: make the folder of the store: %w", err)
+		return nil, explain(o.Dir, fmt.Errorf("make the folder: %w", err))
 	}
 	if s.lock, err = lockDir(o.FS, o.Dir); err != nil {
 		return nil, err
@@ -79,6 +81,7 @@ func Open(o Options) (*Store, error) {
 		}
 		return nil, errors.Join(explain(o.Dir, err), s.lock.Close())
 	}
+	s.fence.opening.Store(false)
 	s.space.start()
 	s.metrics = newMetrics(o.Metrics, s)
 	return s, nil
@@ -121,7 +124,7 @@ func (s *Store) pebbleOptions(o Options) *pebble.Options {
 		CacheSize:                   o.CacheBytes,
 		MemTableSize:                uint64(o.MemTable),
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       2,
+		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       64,
 		MaxOpenFiles:                200,
 		Logger:                      &logger{log: s.log, fatal: func(err error) { s.fail(err, true) }},
