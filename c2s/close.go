@@ -40,7 +40,7 @@ func (s *Stream) end(why *stream.Error, cause sessionmgr.Cause) {
 	s.closing.Store(true)
 	s.mu.Unlock()
 	if why != nil {
-		s.srv.metrics.errors.WithLabelValues(why.Err).Inc()
+		s.srv.metrics.errors.WithLabelValues(conditionOf(why)).Inc()
 		s.log().Info("stream error", "condition", why.Err, "text", cause.Text)
 	}
 	s.conn.SetDeadline(time.Now().Add(s.srv.o.CloseTimeout))

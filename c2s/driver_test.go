@@ -410,3 +410,9 @@ func wellFormed(t testing.TB, text []byte) {
 		}
 	}
 }
+
+// stall makes the client stop reading.
+func (c *client) stall() {
+	must(c.t, c.conn.SetReadDeadline(time.Unix(1, 0)))
+	<-c.done
+}

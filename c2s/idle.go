@@ -27,14 +27,20 @@ func (s *Stream) ReadTimeout(_ *netserver.Conn, deadline bool) time.Duration {
 	case Bound: // passed while the bind was being answered
 		return o.IdleTimeout
 	case Authenticated:
-		s.limit("bind_timeout", "no resource was bound within "+o.BindTimeout.String())
+		s.late("bind_timeout", "no resource was bound within "+o.BindTimeout.String())
 	default:
 		if s.neg.handshake {
 			return 0 // in the middle of TLS there is nothing to say
 		}
-		s.limit("login_timeout", "no login within "+o.LoginTimeout.String())
+		s.late("login_timeout", "no login within "+o.LoginTimeout.String())
 	}
 	return o.CloseTimeout
+}
+
+// late ends a negotiation that took too long (RFC 6120 §4.6.3).
+func (s *Stream) late(limit, text string) {
+	s.srv.metrics.limits.WithLabelValues(limit).Inc()
+	s.end(streamError(stream.PolicyViolation, text), sessionmgr.Cause{Code: sessionmgr.TimedOut, Text: text})
 }
 
 // silent asks for a sign of life (RFC 6120 §4.6.2) or gives up waiting for it.

@@ -31,6 +31,7 @@ type Server struct {
 	sm      *sessionmgr.Manager
 	auth    *auth.Service
 	metrics *metrics
+	rates   rates
 	start   time.Time // the rate limits count from here
 
 	mu       sync.Mutex // held by HandleNonza
@@ -46,7 +47,7 @@ func New(o Options, sm *sessionmgr.Manager, as *auth.Service) (*Server, error) {
 		return nil, err
 	}
 	o.setDefaults()
-	srv := &Server{o: o, sm: sm, auth: as, metrics: newMetrics(o.Metrics), start: time.Now()}
+	srv := &Server{o: o, sm: sm, auth: as, metrics: newMetrics(o.Metrics), rates: newRates(&o), start: time.Now()}
 	srv.nonzas.Store(&map[xmlstream.Name]*element{})
 	// RFC 6120 §7.6.2.2: once a resource is bound there is no second.
 	sm.HandleIQ(sessionmgr.IQHandler{
@@ -81,6 +82,9 @@ func (srv *Server) Accept(l Listener) func(*netserver.Conn) (netserver.Handler, 
 	return func(c *netserver.Conn) (netserver.Handler, error) {
 		if srv.shutdown.Load() || srv.sm.Stopping() {
 			return nil, ErrShutdown
+		}
+		if err := checkALPN(c.TLS()); err != nil {
+			return nil, err
 		}
 		return srv.newStream(&l, c), nil
 	}

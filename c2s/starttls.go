@@ -3,6 +3,7 @@ package c2s
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 
 	"weir/sessionmgr"
 	"weir/xmlstream"
@@ -56,10 +57,27 @@ func (s *Stream) secured(err error) {
 	s.state.Store(uint32(Secured))
 	s.scan.Reset(s.srv.o.loginLimits()) // RFC 6120 §5.4.3.3: all that was before is void
 	s.Session().SetInfo(s.info(nil))
+	s.tellSecured()
+}
+
+func (s *Stream) tellSecured() {
 	if err := s.srv.Hooks.Secured.Run(s.ctx(), s.Session()); err != nil {
 		s.hookFailed(err)
 	}
 }
+
+// checkALPN refuses a connection that was negotiated for another protocol
+// (XEP-0368 §3): its other end may believe to speak that one.
+func checkALPN(t *tls.ConnectionState) error {
+	if t == nil || t.NegotiatedProtocol == "" || t.NegotiatedProtocol == ALPN {
+		return nil
+	}
+	return fmt.Errorf("c2s: ALPN is %q, not %q", t.NegotiatedProtocol, ALPN)
+}
+
+// ALPN names the protocol of client streams in TLS (XEP-0368 §3): direct TLS
+// listeners have it in tls.Config.NextProtos.
+const ALPN = "xmpp-client"
 
 // tlsNames are version and cipher suite for people.
 func tlsNames(t *tls.ConnectionState) (version, cipher string) {

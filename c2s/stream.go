@@ -92,6 +92,9 @@ func (srv *Server) newStream(l *Listener, c *netserver.Conn) *Stream {
 	srv.metrics.streams.Inc()
 	srv.metrics.open.Inc()
 	s.sess.Store(srv.sm.Open(s, s.info(nil)))
+	if s.State() == Secured {
+		s.tellSecured()
+	}
 	return s
 }
 
@@ -100,9 +103,6 @@ func (s *Stream) Session() *sessionmgr.Session { return s.sess.Load() }
 
 // State returns how far the negotiation has come.
 func (s *Stream) State() State { return State(s.state.Load()) }
-
-// Server returns the server it belongs to.
-func (s *Stream) Server() *Server { return s.srv }
 
 func (s *Stream) ctx() context.Context { return s.Session().Context() }
 
@@ -118,13 +118,13 @@ func (s *Stream) Data(_ *netserver.Conn, b []byte) (taken int, err error) {
 	defer s.recovered("reading")
 	s.heard()
 	s.paused = false
-	o, now := &s.srv.o, s.srv.now()
+	r, now := &s.srv.rates, s.srv.now()
 	for {
 		if s.closing.Load() {
 			s.overIfClosing()
 			return taken + s.discard(b[taken:]), nil
 		}
-		if wait, limit := s.rate.wait(o, now); wait > 0 {
+		if wait, limit := s.rate.wait(r, now); wait > 0 {
 			s.pauseFor(wait, limit)
 			return taken, nil
 		}
@@ -138,7 +138,7 @@ func (s *Stream) Data(_ *netserver.Conn, b []byte) (taken int, err error) {
 		}
 		taken += n
 		if tok.Kind == xmlstream.Space {
-			s.rate.charge(o, now, n, 0)
+			s.rate.charge(r, now, n, 0)
 			continue
 		}
 		s.token(&tok, n, now, b[taken:])
@@ -156,14 +156,14 @@ func (s *Stream) Data(_ *netserver.Conn, b []byte) (taken int, err error) {
 func (s *Stream) token(tok *xmlstream.Token, n int, now time.Duration, rest []byte) {
 	switch tok.Kind {
 	case xmlstream.Header:
-		s.rate.charge(&s.srv.o, now, n, 1)
+		s.rate.charge(&s.srv.rates, now, n, 1)
 		s.header(tok)
 	case xmlstream.Close:
 		s.peerClosed()
 	case xmlstream.Element:
 		e := s.lookup(tok)
 		if e == nil || !e.free {
-			s.rate.charge(&s.srv.o, now, n, 1)
+			s.rate.charge(&s.srv.rates, now, n, 1)
 		}
 		switch {
 		case e == nil:

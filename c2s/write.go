@@ -19,6 +19,19 @@ func (s *Stream) send(fn func(dst []byte) []byte) error {
 // append appends to the out-buffer what fn appends, unless the stream is closed
 // on our side (RFC 6120 §4.4). The stream ends where its peer reads too slowly.
 func (s *Stream) append(fn func(dst []byte) []byte) error {
+	err := s.tryAppend(fn)
+	if err != netserver.ErrOutput {
+		return err
+	}
+	// Much at once is no fault of a peer that reads: first see what the kernel takes.
+	s.conn.Drain()
+	if err = s.tryAppend(fn); err == netserver.ErrOutput {
+		s.tooSlow()
+	}
+	return err
+}
+
+func (s *Stream) tryAppend(fn func(dst []byte) []byte) error {
 	ended := false
 	err := s.conn.Append(func(dst []byte) []byte {
 		if ended = s.ended; ended {
@@ -26,11 +39,8 @@ func (s *Stream) append(fn func(dst []byte) []byte) error {
 		}
 		return fn(dst)
 	})
-	switch {
-	case ended:
+	if ended {
 		return netserver.ErrClosed
-	case err == netserver.ErrOutput:
-		s.tooSlow()
 	}
 	return err
 }
@@ -85,8 +95,7 @@ func appendText(dst []byte, ns, text string) []byte {
 	return append(dst, "</text>"...)
 }
 
-// conditions are the stream errors there are (RFC 6120 §4.9.3), with how a
-// session ends that is sent one.
+// conditions are the stream errors there are (RFC 6120 §4.9.3).
 var conditions = map[string]bool{
 	"bad-format": true, "bad-namespace-prefix": true, "conflict": true, "connection-timeout": true,
 	"host-gone": true, "host-unknown": true, "improper-addressing": true, "internal-server-error": true,
@@ -97,13 +106,18 @@ var conditions = map[string]bool{
 	"unsupported-stanza-type": true, "unsupported-version": true,
 }
 
-// appendStreamError appends an error element (RFC 6120 §4.9.2). A condition
-// that the RFC doesn't know is sent as undefined-condition.
-func appendStreamError(dst []byte, e *stream.Error) []byte {
-	condition := e.Err
-	if !conditions[condition] {
-		condition = "undefined-condition"
+// conditionOf returns the condition to send: undefined-condition for what the
+// RFC doesn't know.
+func conditionOf(e *stream.Error) string {
+	if conditions[e.Err] {
+		return e.Err
 	}
+	return stream.UndefinedCondition.Err
+}
+
+// appendStreamError appends an error element (RFC 6120 §4.9.2).
+func appendStreamError(dst []byte, e *stream.Error) []byte {
+	condition := conditionOf(e)
 	dst = append(dst, "<stream:error><"...)
 	dst = append(dst, condition...)
 	dst = append(dst, " xmlns='"+nsErrors+"'"...)
