@@ -62,3 +62,35 @@ func benchmarkChunks(b *testing.B, stanza string, chunk int) {
 		}
 	}
 }
+
+// BenchmarkWalk goes through a message that was scanned before.
+func BenchmarkWalk(b *testing.B) {
+	tok := element(b, corpus[0].xml)
+	b.ReportAllocs()
+	for b.Loop() {
+		for w := tok.Walk(); w.Next() != Done; {
+		}
+	}
+}
+
+// BenchmarkAppendCanonical writes a message again.
+func BenchmarkAppendCanonical(b *testing.B) {
+	tok := element(b, corpus[0].xml)
+	dst := make([]byte, 0, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := AppendCanonical(dst, &tok); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkEncodingXML is the yardstick: the tokens of the same message.
+func BenchmarkEncodingXML(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := decoded(corpus[0].xml); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package xmlstream
 import (
 	"encoding/binary"
 	"math/bits"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -14,6 +15,7 @@ const (
 	classText              // means itself in character data, whatever surrounds it
 	classValue             // means itself in an attribute value
 	classSpace             // XML 1.0's S
+	classNoURI             // can't stand in a URI or IRI
 )
 
 // class has the classes of each byte; it is never written.
@@ -36,6 +38,9 @@ func makeClass() (t [256]uint8) {
 			if c != '"' && c != '\'' {
 				t[c] |= classValue
 			}
+		}
+		if c <= ' ' || c == 0x7F || strings.IndexByte("<>\"{}|\\^`", byte(c)) >= 0 {
+			t[c] |= classNoURI
 		}
 	}
 	return t

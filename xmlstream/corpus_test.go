@@ -8,7 +8,7 @@ const streamHeader = `<?xml version='1.0'?><stream:stream to='example.net' versi
 // corpus has the six stanzas whose scanning is measured.
 var corpus = []struct{ name, xml string }{
 	{"message", `<message to='romeo@example.net/orchard' id='b4e8a2c1-7d3f-4f0e' type='chat' xml:lang='en'>` +
-		`<body>Art thou not Romeo, and a Montague? Neither, fair saint &amp; if either thee displease.</body>` +
+		`<body>Art thou not Romeo, and a Montague? Neither, fair saint &amp; if either thee dislike. Adieu!</body>` +
 		`<active xmlns='http://jabber.org/protocol/chatstates'/><request xmlns='urn:xmpp:receipts'/></message>`},
 	{"cyrillic", `<message to='romeo@example.net/orchard' id='b4e8a2c1-7d3f' type='chat'>` +
 		`<body>Не ты ль Ромео, не Монтекки ль ты? Ни тот, ни этот, если не угодно</body>` +

@@ -196,9 +196,7 @@ func (w *work) prefixes() int {
 // another one (CVE-2022-25236).
 func plausibleURI(b []byte) bool {
 	for _, c := range b {
-		switch {
-		case c <= ' ', c == 0x7F, c == '<', c == '>', c == '"', c == '{', c == '}',
-			c == '|', c == '\\', c == '^', c == '`':
+		if class[c]&classNoURI != 0 {
 			return false
 		}
 	}

@@ -4,7 +4,7 @@ package xmlstream
 // some of the scanner's work grows with them.
 const (
 	MaxDepth     = 256 // nesting of elements, the top-level element included
-	MaxPrefixes  = 64  // prefixes declared in scope, the stream header's included
+	MaxPrefixes  = 64  // prefixes declared in scope, with all that the stream header declares
 	MaxName      = 256 // bytes of an element's or attribute's name, or of a prefix
 	MaxNamespace = 256 // bytes of a namespace name
 	MaxBytes     = 1 << 30

@@ -62,8 +62,10 @@ func TestWalkerChild(t *testing.T) {
 	if begin, end := w.Span(); string(tok.Raw[begin:end]) != "<end/>" {
 		t.Errorf("span %q", tok.Raw[begin:end])
 	}
-	if w.Next() != End || w.Next() != End || w.Next() != Done || w.Next() != Done {
-		t.Error("no end")
+	for i, want := range []Event{End, End, Done, Done} {
+		if got := w.Next(); got != want {
+			t.Errorf("event %d is %d, want %d", i, got, want)
+		}
 	}
 }
 
