@@ -19,7 +19,7 @@ trap 'kill $listener 2>/dev/null || true; rm -rf "$HOME"' EXIT
 heard() {
 	for _ in $(seq 150); do
 		grep -qF -- "$1" heard && return
-		kill -0 $listener || break
+		kill -0 $listener 2>/dev/null || break
 		sleep 0.1
 	done
 	echo "  go-sendxmpp: the listener never saw: $1"

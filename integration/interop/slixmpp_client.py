@@ -136,6 +136,7 @@ def main():
     if len(sys.argv) != 9:
         sys.exit(__doc__)
     logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # its tasks at exit are no news
     print("  slixmpp", slixmpp.__version__, flush=True)
     loop = asyncio.get_event_loop()
     loop.run_until_complete(asyncio.wait_for(scenario(*sys.argv[1:]), 120))

@@ -8,7 +8,7 @@
 // the one before (a space comes between, unless that ends with ">"); "#" begins
 // a comment. The steps:
 //
-//	juliet> XML         juliet sends this, byte for byte ({name} is replaced)
+//	juliet> XML         juliet sends this, byte for byte ({name} is replaced; {newline} is one)
 //	juliet< PATTERN     the next element juliet receives matches (testclient.ParsePattern)
 //	juliet<~ PATTERN    one of those she receives matches; others stay for later steps
 //	juliet: VERB …      one of the verbs below

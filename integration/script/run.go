@@ -90,7 +90,7 @@ func (r *runner) step(ctx context.Context, s Step) error {
 	}
 	switch s.Kind {
 	case Send:
-		xml, err := r.vars.Expand(s.Arg)
+		xml, err := r.vars.Expand(strings.ReplaceAll(s.Arg, "{newline}", "\n"))
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,80 @@
+package performance
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// message is a chat message of 300 bytes for somebody.
+func message(to string) []byte {
+	head := "<message to='" + to + "' type='chat' id='abc123'><body>"
+	tail := "</body><active xmlns='http://jabber.org/protocol/chatstates'/><request xmlns='urn:xmpp:receipts'/></message>"
+	return []byte(head + strings.Repeat("x", 300-len(head)-len(tail)) + tail)
+}
+
+// BenchmarkRelay measures the server's CPU time for a message from one client to
+// another and back: one at a time, and with 32 under way.
+func BenchmarkRelay(b *testing.B) {
+	for _, secure := range []bool{false, true} {
+		for _, flying := range []int{1, 32} {
+			b.Run(fmt.Sprintf("tls=%v/flying=%d", secure, flying), func(b *testing.B) { relay(b, secure, flying) })
+		}
+	}
+}
+
+func relay(b *testing.B, secure bool, flying int) {
+	s := startServer(b)
+	const pairs = 10
+	var wg sync.WaitGroup
+	each := max(1, b.N/(2*pairs*flying)) // rounds of a pair: flying there, flying back
+	type pair struct{ a, b *client }
+	var all []pair
+	for i := range pairs {
+		all = append(all, pair{
+			login(b, s, secure, fmt.Sprintf("user%d", 2*i), "x"),
+			login(b, s, secure, fmt.Sprintf("user%d", 2*i+1), "x"),
+		})
+	}
+	before := s.cpu()
+	b.ResetTimer()
+	for _, p := range all {
+		there := []byte(strings.Repeat(string(message(p.b.jid)), flying))
+		back := []byte(strings.Repeat(string(message(p.a.jid)), flying))
+		wg.Go(func() {
+			for range each {
+				p.a.conn.Write(there)
+				p.b.count(flying)
+				p.b.conn.Write(back)
+				p.a.count(flying)
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	messages := float64(2 * each * flying * pairs)
+	b.ReportMetric(float64((s.cpu()-before).Nanoseconds())/1000/messages, "server-cpu-µs/message")
+}
+
+// BenchmarkIdleSession measures the server's memory for a session that is logged
+// in, available and idle, after a collection.
+func BenchmarkIdleSession(b *testing.B) {
+	for _, secure := range []bool{false, true} {
+		b.Run(fmt.Sprintf("tls=%v", secure), func(b *testing.B) {
+			const sessions = 2000
+			for b.Loop() {
+				s := startServer(b)
+				login(b, s, secure, "user0", "warm")
+				heap, stack, resident := s.memory()
+				for i := range sessions {
+					login(b, s, secure, fmt.Sprintf("user%d", i%accounts), fmt.Sprint(i))
+				}
+				heap2, stack2, resident2 := s.memory()
+				b.ReportMetric(float64(heap2-heap)/sessions/1024, "heap-KiB/session")
+				b.ReportMetric(float64(stack2-stack)/sessions/1024, "stack-KiB/session")
+				b.ReportMetric(float64(resident2-resident)/sessions/1024, "resident-KiB/session")
+			}
+		})
+	}
+}
