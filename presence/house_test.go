@@ -40,7 +40,6 @@ func newHouse(t testing.TB, o Options) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { st.Close() })
 	m, err := sessionmgr.New(sessionmgr.Options{Domains: []string{"example.com", "example.net"}}, st, everybody{})
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +55,10 @@ func newHouse(t testing.TB, o Options) *house {
 	m.Hooks.PreBind.Add("test", hook.Normal, func(ctx context.Context, b *sessionmgr.PreBind) error {
 		return r.Load(ctx, b.Account)
 	})
-	t.Cleanup(func() { m.Stop(context.Background()) })
+	t.Cleanup(func() {
+		st.Close() // waits for what is under way
+		m.Stop(context.Background())
+	})
 	return &house{Manager: m, t: t, store: st, rosters: r, h: h}
 }
 
