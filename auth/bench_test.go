@@ -37,11 +37,16 @@ func BenchmarkScram(b *testing.B) {
 			const many = 256
 			var spent time.Duration
 			var rounds int
+			best := time.Hour
 			for b.Loop() {
-				spent += exchanges(b, s, ch, name, many, begin)
+				d := exchanges(b, s, ch, name, many, begin)
+				best = min(best, d)
+				spent += d
 				rounds++
 			}
+			// On a machine with other work the best round is the one to compare.
 			b.ReportMetric(float64(spent.Nanoseconds())/float64(rounds*many), "ns/exchange")
+			b.ReportMetric(float64(best.Nanoseconds())/many, "best-ns/exchange")
 		})
 	}
 }

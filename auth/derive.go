@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 )
 
-// saltLength is in bytes. XEP-0438 §6
+// saltLength is in bytes. XEP-0438 §6.2
 const saltLength = 16
 
 // algorithm is a hash that SCRAM is used with.

@@ -150,7 +150,7 @@ func (x *Exchange) step(ctx context.Context, msg []byte) (out []byte, done bool,
 		return nil, false, malformed("the exchange is over")
 	case msg == nil && !x.asked:
 		// All mechanisms here let the client speak first: an empty challenge asks
-		// it to. RFC 4422 §3.3
+		// it to. RFC 4422 §3
 		x.asked = true
 		return []byte{}, false, nil
 	case len(msg) == 0:
@@ -182,6 +182,11 @@ func (x *Exchange) Identity() jid.JID {
 	}
 	return x.claimed
 }
+
+// Claimed is who the client says it is, true or not: for an audit log, after a
+// failure too. It is zero before the first message, and for a name that no
+// account can have (such as a password typed into the wrong field).
+func (x *Exchange) Claimed() jid.JID { return x.claimed }
 
 // Mechanism names the mechanism.
 func (x *Exchange) Mechanism() string { return x.mech.name }

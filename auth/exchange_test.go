@@ -219,8 +219,8 @@ func TestOver(t *testing.T) {
 	wantFailure(t, "after success", err, "malformed-request", false)
 	x, _, err = one(t, s, secured(), "PLAIN", "\x00juliet\x00wrong")
 	wantFailure(t, "wrong password", err, "not-authorized", true)
-	if !x.Identity().IsZero() {
-		t.Error("a failed exchange has an identity")
+	if !x.Identity().IsZero() || x.Claimed() != juliet() {
+		t.Errorf("a failed exchange has the identity %q, claimed %q", x.Identity(), x.Claimed())
 	}
 	_, _, err = x.Step(t.Context(), good)
 	wantFailure(t, "after failure", err, "malformed-request", false)

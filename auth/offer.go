@@ -56,7 +56,7 @@ func (s *Service) makeOffers() {
 
 // downgradeHash is what goes into the attribute h of the server's first message:
 // a client that saw other lists than these knows that someone changed them.
-// XEP-0474 §5.1
+// XEP-0474 §6.1
 func downgradeHash(a *algorithm, names, bindings []string) string {
 	text := strings.Join(slices.Sorted(slices.Values(names)), "\x1e")
 	if len(bindings) > 0 {

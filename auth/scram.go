@@ -62,7 +62,7 @@ func (x *Exchange) scramFirst(nonce, msg []byte) (*scramState, []byte, *Failure)
 	b = base64.StdEncoding.AppendEncode(append(b, ",s="...), st.keys.salt)
 	b = strconv.AppendUint(append(b, ",i="...), uint64(st.keys.iterations), 10)
 	if h := x.offer.hashes[a]; h != "" {
-		b = append(append(b, ",h="...), h...) // XEP-0474 §5.1
+		b = append(append(b, ",h="...), h...) // XEP-0474 §6.1
 	}
 	out := append([]byte(nil), b[start:]...)
 	st.prefix = append(b, ',')

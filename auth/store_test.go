@@ -10,7 +10,10 @@ import (
 	"weir/storage/pebble"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // memory is a store on a file system in memory, with counters and faults.
 type memory struct {

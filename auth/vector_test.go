@@ -89,7 +89,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// The example of XEP-0474 §5.3.
+// The example of XEP-0474 §6.3.
 func TestDowngradeHash(t *testing.T) {
 	names := []string{"SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"}
 	bindings := []string{"tls-server-end-point", "tls-exporter"}
