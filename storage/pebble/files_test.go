@@ -54,3 +54,10 @@ func flip(t *testing.T, name string, at int) {
 		t.Fatal(err)
 	}
 }
+
+func remove(t *testing.T, name string) {
+	t.Helper()
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -75,6 +75,13 @@ func TestKill9(t *testing.T) {
 // killed runs commitForEver, kills it after so many answers, and returns the last answer.
 func killed(t *testing.T, d Durability, dir string, answers int) (last int) {
 	t.Helper()
+	return killing(t, d, dir, func(n int) bool { return n == answers })
+}
+
+// killing runs commitForEver until stop, called with the count of answers, says
+// so for the first time. It returns the last answer.
+func killing(t *testing.T, d Durability, dir string, stop func(n int) bool) (last int) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), killEnv+"="+string(d)+":"+dir)
 	cmd.Stderr = os.Stderr
@@ -86,8 +93,10 @@ func killed(t *testing.T, d Durability, dir string, answers int) (last int) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
+	stopped := false
 	for n := 0; lines.Scan(); n++ {
-		if n == answers {
+		if !stopped && stop(n) {
+			stopped = true
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}

@@ -76,8 +76,8 @@ func Open(o Options) (*Store, error) {
 		if s.stuck.Load() && s.db != nil {
 			_ = s.lock.Close() // Pebble's share
 		}
-		if fault := s.Err(); fault != nil && !damaged(err) {
-			err = fault // what the fence saw is nearer to the cause
+		if fault := s.Err(); fault != nil {
+			err = fault // the first of all: what came later may be its consequence
 		}
 		return nil, errors.Join(explain(o.Dir, err), s.lock.Close())
 	}
@@ -89,14 +89,28 @@ func Open(o Options) (*Store, error) {
 
 // open opens the database and brings it to our format.
 func (s *Store) open(o Options) error {
-	err, _ := guard(func() (err error) {
+	found, err := s.openOnce(o)
+	if err == nil && found == 0 {
+		// The first log of a new database is made before Pebble's own format is
+		// raised, and would be written without what tells damage from a torn end.
+		if err = s.db.Close(); err == nil {
+			found, err = s.openOnce(o)
+		}
+	}
+	if err == nil && found != formatVersion {
+		s.log.Info("storage: migrated the store", "dir", s.dir, "from", found, "to", formatVersion)
+	}
+	return err
+}
+
+func (s *Store) openOnce(o Options) (found int, err error) {
+	err, _ = guard(func() (err error) {
 		s.db, err = pebble.Open(o.Dir, s.pebbleOptions(o))
 		return err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	var found int
 	err, panicked := guard(func() (err error) {
 		found, err = bringToFormat(s.db, formatVersion, migrations)
 		return err
@@ -104,16 +118,10 @@ func (s *Store) open(o Options) error {
 	if err == nil {
 		err = s.Err()
 	}
-	if err != nil {
-		if !panicked && !s.stuck.Load() {
-			err = errors.Join(err, s.db.Close())
-		}
-		return err
+	if err != nil && !panicked && !s.stuck.Load() {
+		err = errors.Join(err, s.db.Close())
 	}
-	if found != 0 && found != formatVersion {
-		s.log.Info("storage: migrated the store", "dir", s.dir, "from", found, "to", formatVersion)
-	}
-	return nil
+	return found, err
 }
 
 // pebbleOptions says how Pebble is used.
