@@ -265,14 +265,14 @@ func (m *Manager) Stop(ctx context.Context) error {
 		m.log.Error("handler failed", "err", err)
 	}
 	m.closeAll(Cause{ShuttingDown, "the server stops"})
-	idle := make(chan struct{})
-	go func() { m.work.wg.Wait(); close(idle) }()
-	select {
-	case <-idle:
-		return m.ids.Close(ctx)
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := m.work.wait(ctx); err != nil {
+		return err
 	}
+	// The last commit: everything submitted before it has been answered.
+	if err := m.ids.Close(ctx); err != nil {
+		return err
+	}
+	return m.work.wait(ctx)
 }
 
 // Stopping reports whether the server is stopping.

@@ -50,9 +50,12 @@ func New(m *sessionmgr.Manager, name string) *Module {
 // (XEP-0115 §6.2): hash function, node and verification string. Call it when
 // everything is registered.
 func (mod *Module) Caps() (hash, node, ver string) {
-	mod.once.Do(func() { mod.ver = mod.info(sessionmgr.OnServer, "server", "im", mod.name).Hash(sha1.New()) })
+	mod.once.Do(func() { mod.ver = Hash(mod.info(sessionmgr.OnServer, "server", "im", mod.name)) })
 	return "sha-1", Node, mod.ver
 }
+
+// Hash returns the verification string of an answer (XEP-0115 §5.1).
+func Hash(i disco.Info) string { return i.Hash(sha1.New()) }
 
 // info is what is registered for a scope, with one identity.
 func (mod *Module) info(scope sessionmgr.Scope, category, kind, name string) disco.Info {
@@ -61,6 +64,36 @@ func (mod *Module) info(scope sessionmgr.Scope, category, kind, name string) dis
 		i.Features = append(i.Features, info.Feature{Var: f})
 	}
 	return i
+}
+
+// answer is a disco.Info in the order of the schema (XEP-0030 §11.1): identities
+// before features.
+type answer struct {
+	XMLName  xml.Name   `xml:"http://jabber.org/protocol/disco#info query"`
+	Node     string     `xml:"node,attr,omitempty"`
+	Identity []identity `xml:"identity"`
+	Features []feature  `xml:"feature"`
+}
+
+type identity struct {
+	Category string `xml:"category,attr"`
+	Type     string `xml:"type,attr"`
+	Name     string `xml:"name,attr,omitempty"`
+}
+
+type feature struct {
+	Var string `xml:"var,attr"`
+}
+
+func toAnswer(i disco.Info, node string) answer {
+	a := answer{Node: node}
+	for _, id := range i.Identity {
+		a.Identity = append(a.Identity, identity{id.Category, id.Type, id.Name})
+	}
+	for _, f := range i.Features {
+		a.Features = append(a.Features, feature{f.Var})
+	}
+	return a
 }
 
 // query reads which node is asked for.
@@ -81,8 +114,7 @@ func (mod *Module) serverInfo(_ context.Context, iq *stanza.Stanza) (any, error)
 	if _, _, ver := mod.Caps(); node != "" && node != Node+"#"+ver {
 		return nil, stanza.ItemNotFound() // XEP-0030 §7
 	}
-	i.Node = node
-	return i, nil
+	return toAnswer(i, node), nil
 }
 
 func (mod *Module) selfInfo(_ context.Context, iq *stanza.Stanza) (any, error) {
@@ -101,7 +133,7 @@ func (mod *Module) account(iq *stanza.Stanza, scope sessionmgr.Scope) (any, erro
 	if node != "" {
 		return nil, stanza.ItemNotFound()
 	}
-	return mod.info(scope, "account", "registered", ""), nil
+	return toAnswer(mod.info(scope, "account", "registered", ""), ""), nil
 }
 
 // items is the payload of an answer about items.

@@ -1,5 +1,8 @@
-// Package entitytime tells the server's time (XEP-0202). It owns nothing; its
-// handler runs on the stream's goroutine and does not block.
+// Package entitytime tells the server's time (XEP-0202).
+//
+// It owns nothing and must not know more than the clock of the machine. The
+// session manager calls its handler on the goroutine of the stream that asked;
+// the handler does not block.
 //
 // Start reading at [New].
 package entitytime
