@@ -23,7 +23,11 @@
 // does not take more.
 //
 // Callbacks are called with no lock held and must not block. All methods of
-// Conn may be called from within callbacks.
+// Conn may be called from within callbacks. The other way round: Drain,
+// Hold(false) and Close call PreDrain and Drained on the goroutine of their
+// caller, who must hold no lock that those need; Closed is never called so.
+//
+// Lock order: a connection's lock and the server's are never held together.
 //
 // # Pre-drain
 //

@@ -250,3 +250,12 @@ func (c *cutConn) Write(b []byte) (int, error) {
 	m, err := c.Conn.Write(b[n:])
 	return n + m, err
 }
+
+func tlsClient(nc net.Conn, cert *certificate) net.Conn {
+	tc := tls.Client(nc, cert.client())
+	if tc.Handshake() != nil {
+		nc.Close()
+		return nil
+	}
+	return tc
+}

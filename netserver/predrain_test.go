@@ -116,8 +116,7 @@ func TestPreDrainRule3(t *testing.T) {
 				}()
 				<-done
 				c.Drain()
-				c.srv.mu.Lock() // nor the server's
-				c.srv.mu.Unlock()
+				c.srv.Connections() // takes the server's lock
 			}
 			return b
 		}

@@ -119,7 +119,7 @@ func (s *Server) add(c *Conn) bool {
 	}
 	if !s.admit(c.place) {
 		s.m.refused.Add(1)
-		s.log.Info("connection refused: too many of this address", "remote", c.remote)
+		s.log.Debug("connection refused: too many of this address", "remote", c.remote)
 		return false
 	}
 	s.conns[c] = struct{}{}

@@ -24,7 +24,7 @@ func rawConn(nc net.Conn) syscall.RawConn {
 // sysRead reads from a non-blocking socket; again: there is nothing for now.
 func sysRead(fd uintptr, b []byte) (n int, again bool, err error) {
 	for {
-		n, err = syscall.Read(int(fd), b)
+		n, err = socketRead(fd, b)
 		switch err {
 		case nil:
 			return n, false, nil
@@ -40,7 +40,7 @@ func sysRead(fd uintptr, b []byte) (n int, again bool, err error) {
 // sysWrite writes to a non-blocking socket; again: there is no room for now.
 func sysWrite(fd uintptr, b []byte) (n int, again bool, err error) {
 	for {
-		n, err = syscall.Write(int(fd), b)
+		n, err = socketWrite(fd, b)
 		switch err {
 		case nil:
 			return n, false, nil

@@ -36,7 +36,7 @@ func TestPipe(t *testing.T) {
 		k.send("hello\n")
 		k.expect("hello\n")
 		k.conn.Pause()
-		go k.send("paused\n")
+		go io.WriteString(k.peer, "paused\n")
 		synctest.Wait()
 		if k.conn.Buffered() != 0 {
 			t.Error("Data was called while paused")
