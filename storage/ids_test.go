@@ -130,7 +130,7 @@ func TestIDsFollowTheClock(t *testing.T) {
 		st = st.restart(len(st.waiting))
 		ids = newIDs(t, st)
 		id := ids.Next()
-		if ahead := ids.Time(id).Sub(time.Now()); ahead < 0 || ahead > 2100*time.Millisecond {
+		if ahead := time.Until(ids.Time(id)); ahead < 0 || ahead > 2100*time.Millisecond {
 			t.Errorf("after a kill ids are %v ahead", ahead)
 		}
 		time.Sleep(5 * time.Second)

@@ -42,7 +42,6 @@ type space struct {
 	low     bool
 	checked time.Time
 	written int
-	err     error
 }
 
 // path is the reserve's.
