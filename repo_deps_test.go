@@ -57,6 +57,7 @@ func TestDependenciesAreDecided(t *testing.T) {
 		}
 	}
 	r := load(t)
+	used := map[string]bool{}
 	for _, s := range r.files {
 		for _, i := range s.file.Imports {
 			imp := importPath(i)
@@ -70,12 +71,18 @@ func TestDependenciesAreDecided(t *testing.T) {
 					module = m
 				}
 			}
+			used[module] = true
 			if module == "" {
 				t.Errorf("%s: %s is in no module that go.mod requires", r.at(i.Pos()), imp)
 			} else if !named(module) {
 				t.Errorf("%s: %s comes from %s, which docs/decisions/04-dependencies.md doesn't give a reason for",
 					r.at(i.Pos()), imp, module)
 			}
+		}
+	}
+	for m := range required {
+		if named(m) && !used[m] {
+			t.Errorf("docs/decisions has a reason for %s, which nothing imports", m)
 		}
 	}
 }
