@@ -9,12 +9,12 @@ import (
 // maxDecl bounds an XML declaration: there is little to say in one.
 const maxDecl = 256
 
-// prolog reads what may stand before the stream header: an XML declaration, if
-// it comes first of all (fresh: nothing was seen yet), then whitespace. It returns the offset of the header's
-// '<', needMore or failed; w.pos is how far it came.
-func (w *work) prolog(buf []byte, fresh bool) int {
+// prolog reads what may stand before the stream header: an XML declaration, then
+// whitespace. It returns the offset of the header's '<', needMore or failed;
+// w.pos is how far it came.
+func (w *work) prolog(buf []byte) int {
 	const begin = "<?xml"
-	if n := min(len(buf), len(begin)); fresh && w.pos == 0 && string(buf[:n]) == begin[:n] {
+	if n := min(len(buf), len(begin)); w.pos == 0 && string(buf[:n]) == begin[:n] {
 		if len(buf) <= len(begin) {
 			return needMore
 		}

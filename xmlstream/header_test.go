@@ -26,7 +26,7 @@ func TestHeader(t *testing.T) {
 		{"not-well-formed", `<?xml version='1.0' encoding=UTF-8?>` + open},
 		{"not-well-formed", `<?xml version='1.0' standalone='x'?>` + open},
 		{"not-well-formed", `<?xml version='1.0' x='y'?>` + open},
-		{"not-well-formed", ` <?xml version='1.0'?>` + open},
+		{"", " \n<?xml version='1.0'?>" + open}, // clients that end the lines of what came before
 		{"not-well-formed", `<?xml version='1.0'?><?xml version='1.0'?>` + open},
 		{"not-well-formed", `<?xml version='1.0'` + open},
 		{"not-well-formed", `<?xml version='1.0' ` + strings.Repeat(" ", 300)},

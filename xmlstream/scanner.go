@@ -16,16 +16,17 @@ type Scanner struct {
 type state uint8
 
 const (
-	atStart  state = iota // not a byte was seen
-	inProlog              // whitespace was seen, no declaration may follow
+	atStart  state = iota // nothing but whitespace was seen
 	inStream              // the header was seen
 	atSlash               // so was its "/", the '>' is still there
 	atEnd                 // the closing tag was seen
 )
 
 // Reset begins a new stream: the next token is its Header. An XML declaration
-// may stand before it once more (RFC 6120 §4.3.3). The last token is no longer
-// valid then.
+// may stand before it once more (RFC 6120 §4.3.3). Whitespace before that is
+// taken for the end of what went before: clients that end each element with a
+// line break send one behind the element that restarts the stream. The last
+// token is no longer valid then.
 func (s *Scanner) Reset(l Limits) {
 	s.drop()
 	*s = Scanner{limits: l}
@@ -98,13 +99,10 @@ func (s *Scanner) Next(buf []byte) (tok Token, n int, err error) {
 		return Token{}, 0, nil
 	}
 	if s.work == nil && isSpace(buf[0]) {
-		if s.state == atStart {
-			s.state = inProlog
-		}
 		return Token{Kind: Space}, skipSpace(buf, 1), nil
 	}
 	switch s.state {
-	case atStart, inProlog:
+	case atStart:
 		n = s.header(buf, &tok)
 	case inStream:
 		n = s.content(buf, &tok)
@@ -160,7 +158,7 @@ func (s *Scanner) header(buf []byte, tok *Token) int {
 	end, start := needMore, w.pos
 	switch {
 	case w.search == 0:
-		if start = w.prolog(view, s.state == atStart); start < 0 {
+		if start = w.prolog(view); start < 0 {
 			end = start
 			break
 		}
