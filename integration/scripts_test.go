@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 var accounts = []string{"juliet", "romeo", "nurse", "mercutio"}
 
 func TestScripts(t *testing.T) {
+	if _, err := binary.Path(); err != nil {
+		t.Fatal(err)
+	}
 	script.RunScripts(t, "scripts", script.Options{Password: testserver.Password}, func(tb testing.TB) script.Server {
 		return testserver.Start(tb, testserver.Options{Binary: binary, Accounts: accounts})
 	})

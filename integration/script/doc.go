@@ -28,6 +28,7 @@
 //	drain                     after a sync of all actors forget what waits for her
 //	close                     close the stream in order and see the server do the same
 //	ended                     the server closed stream and connection, nothing else waits
+//	gone                      the connection ended, in whatever way
 //	cut                       end the connection as a broken network does
 //
 // LISTENER is c2s, c2s-tls or c2s-insecure, the last being the default: the

@@ -166,6 +166,8 @@ func (r *runner) end(ctx context.Context, actor string, c *testclient.Client, ve
 			err = fmt.Errorf("before the end arrived %v\n%s", rest, c.Transcript())
 		}
 		return errors.Join(err, c.Cut())
+	case "gone":
+		return errors.Join(c.WaitGone(ctx), c.Cut())
 	case "cut":
 		return c.Cut()
 	}

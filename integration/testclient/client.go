@@ -322,6 +322,16 @@ func (c *Client) WaitEnd(ctx context.Context) ([]*Element, error) {
 	}
 }
 
+// WaitGone waits until nothing more can come: the connection ended, in order
+// or not, or what came wasn't XML.
+func (c *Client) WaitGone(ctx context.Context) error {
+	_, err := c.take(ctx, func([]*Element) int { return -1 })
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return c.fail("the connection goes on: %w", err)
+	}
+	return nil
+}
+
 // Cut ends the connection as a network failure does: nothing more is sent, and
 // the peer gets a reset where the system can do that.
 func (c *Client) Cut() error {
