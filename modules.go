@@ -33,9 +33,7 @@ func (s *Server) makeModules(context.Context) (err error) {
 	if s.Rosters, err = roster.New(s.Store, s.Config.Roster); err != nil {
 		return err
 	}
-	po := s.Config.Presence
-	po.Log = s.Log
-	pres, err := presence.New(s.Sessions, s.Rosters, po)
+	pres, err := presence.New(s.Sessions, s.Rosters, s.Config.Presence)
 	if err != nil {
 		return err
 	}
