@@ -1,5 +1,7 @@
 package config
 
+//go:generate go run ./docgen
+
 import (
 	"time"
 
@@ -47,7 +49,7 @@ type Listen struct {
 	C2S string
 	// C2STLS is the address for clients that begin with TLS. "" opens none.
 	// Default ":5223".
-	C2STLS string
+	C2STLS string `toml:"c2s_tls"`
 	// C2SInsecure is an address where TLS is offered but not required: for
 	// measurements, and for proxies that end TLS. Default "" (none).
 	C2SInsecure string
@@ -82,13 +84,21 @@ type Log struct {
 
 // Default returns the settings of a server that nobody configured.
 func Default() Config {
-	return Config{
+	c := Config{
 		Domains:         []string{"localhost"},
 		Data:            "./weir-data",
 		ShutdownTimeout: 10 * time.Second,
 		Listen:          Listen{C2S: ":5222", C2STLS: ":5223"},
 		Log:             Log{Level: "info", Format: "text"},
+		Storage:         pebble.DefaultOptions(),
+		Network:         netserver.DefaultOptions(),
 		Stream:          c2s.DefaultOptions(),
 		Auth:            auth.DefaultOptions(),
+		Session:         sessionmgr.DefaultOptions(),
+		Roster:          roster.DefaultOptions(),
+		Presence:        presence.DefaultOptions(),
+		Contacts:        contacts.DefaultOptions(),
 	}
+	clearFilledIn(&c)
+	return c
 }

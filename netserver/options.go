@@ -12,8 +12,9 @@ import (
 type Options struct {
 	// HandshakeTimeout bounds a TLS handshake. Default 10 s.
 	HandshakeTimeout time.Duration
-	// MaxOutput is how many bytes may wait for a peer that reads slowly.
-	// Default 256 KiB.
+	// MaxOutput is how many bytes may wait for a peer that reads slowly. What is
+	// appended in the moment of a write that the kernel accepts may be eight
+	// times as much. Default 256 KiB.
 	MaxOutput int
 	// MaxInput is how many bytes of input not taken by the handler are kept: a
 	// last resort, the handler's own limits should be lower. Default 1 MiB.
@@ -49,6 +50,13 @@ func (o *Options) Validate() error {
 		return errors.New("netserver: a limit of connections is negative")
 	}
 	return nil
+}
+
+// DefaultOptions returns the settings of a server that nobody configured.
+func DefaultOptions() Options {
+	var o Options
+	o.setDefaults()
+	return o
 }
 
 // setDefaults replaces what is not set (or negative) by the defaults.

@@ -3,15 +3,13 @@ package presence
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
 
 	"weir/hook"
 	"weir/jid"
 	"weir/roster"
 	"weir/sessionmgr"
 	"weir/stanza"
-
-	merr "mellium.im/xmpp/stanza"
 )
 
 // Types of presence that are handled here (RFC 6121 §4.7.1); "" is available.
@@ -26,16 +24,18 @@ type Options struct {
 	// MaxDirected is to how many addresses a session may send directed presence
 	// and not take it back. Default 1000.
 	MaxDirected int
-	// Log takes what goes wrong. Default: discard.
-	Log *slog.Logger
+}
+
+// DefaultOptions returns the settings of a handler that nobody configured.
+func DefaultOptions() Options {
+	var o Options
+	o.setDefaults()
+	return o
 }
 
 func (o *Options) setDefaults() {
 	if o.MaxDirected == 0 {
 		o.MaxDirected = 1000
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
 	}
 }
 
@@ -168,5 +168,5 @@ func goodbye(from jid.JID) *stanza.Stanza {
 
 // limitError refuses a directed presence beyond the limit.
 func (h *Handler) limitError() error {
-	return stanza.NewError(merr.ResourceConstraint, merr.Wait, limitText("directed-presence targets of a session", h.o.MaxDirected))
+	return stanza.ResourceConstraint(fmt.Sprintf("the limit is %d directed-presence targets of a session", h.o.MaxDirected))
 }

@@ -30,6 +30,13 @@ type Options struct {
 	Cache int
 }
 
+// DefaultOptions returns the settings of rosters that nobody configured.
+func DefaultOptions() Options {
+	var o Options
+	o.setDefaults()
+	return o
+}
+
 // setDefaults fills in what is zero.
 func (o *Options) setDefaults() {
 	for _, d := range []struct {

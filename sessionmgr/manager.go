@@ -39,6 +39,13 @@ type Options struct {
 	Metrics       prometheus.Registerer
 }
 
+// DefaultOptions returns the settings of a manager that nobody configured.
+func DefaultOptions() Options {
+	var o Options
+	o.setDefaults()
+	return o
+}
+
 func (o *Options) setDefaults() {
 	if o.Conflict == "" {
 		o.Conflict = ConflictReplace

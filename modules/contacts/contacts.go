@@ -31,6 +31,13 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
+// DefaultOptions returns the settings of a module that nobody configured.
+func DefaultOptions() Options {
+	var o Options
+	o.setDefaults()
+	return o
+}
+
 func (o *Options) setDefaults() {
 	if o.RequestsPerMinute == 0 {
 		o.RequestsPerMinute = 20

@@ -44,6 +44,13 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
+// DefaultOptions returns the settings of a store that nobody configured.
+func DefaultOptions() Options {
+	var o Options
+	o.setDefaults()
+	return o
+}
+
 func (o *Options) setDefaults() {
 	if o.Durability == "" {
 		o.Durability = Disk
