@@ -1,5 +1,9 @@
 package netserver
 
+// busyFactor is how much further than MaxOutput the buffer may grow during a
+// write that doesn't wait for the peer.
+const busyFactor = 8
+
 // Append lets fn append to the out-buffer, in order of calls. It does not start
 // a drain: call Drain when the batch is complete. It returns ErrOutput when the
 // limit is passed (what was already appended stays, what fn appended doesn't),
@@ -21,7 +25,13 @@ func (c *Conn) Append(fn func(dst []byte) []byte) error {
 	if len(b) < n {
 		return nil // nonsense: bytes of others were removed; keep them
 	}
-	if limit := c.srv.opt.MaxOutput; len(b)+c.behind() > limit && n+c.behind() > limit/16 {
+	limit := c.srv.opt.MaxOutput
+	if c.draining && !c.writing && !c.inShake {
+		// Another goroutine is just writing and the kernel takes what it gets:
+		// that says nothing about the peer, who can't prolong it either.
+		limit *= busyFactor
+	}
+	if len(b)+c.behind() > limit && n+c.behind() > limit/16 {
 		c.srv.m.overflows.Add(1)
 		return ErrOutput
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -178,12 +179,37 @@ func TestSlowReader(t *testing.T) {
 			k.conn.Drain()
 			most = max(most, k.conn.Buffered())
 		}
-		if err != ErrOutput || most > 110_000 {
+		if err != ErrOutput || most > busyFactor*100_000+10_000 {
 			t.Errorf("%v with %d bytes waiting", err, most)
 		}
 		if err := <-r.closed; err != ErrStalled {
 			t.Errorf("cause %v", err)
 		}
+	})
+}
+
+// What is appended while another goroutine is in the midst of a write is no sign
+// of a slow reader; without a drainer the limit holds.
+func TestLimitWhileWriting(t *testing.T) {
+	both(t, func(t *testing.T, secure bool) {
+		r := newRecorder()
+		within, more := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		r.onPreDrain = func(_ *Conn, b []byte) []byte {
+			once.Do(func() { close(within); <-more })
+			return b
+		}
+		k := dial(t, testServer(t, Options{MaxOutput: 1000}), r, secure)
+		must(t, k.conn.Append(say(strings.Repeat("a", 900))))
+		go k.conn.Drain()
+		<-within
+		must(t, k.conn.Append(say(strings.Repeat("b", 3000))))
+		if err := k.conn.Append(say(strings.Repeat("c", 8000))); err != ErrOutput {
+			t.Errorf("far beyond: %v", err)
+		}
+		k.conn.Drain()
+		close(more)
+		k.expect(strings.Repeat("a", 900) + strings.Repeat("b", 3000))
 	})
 }
 
