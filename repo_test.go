@@ -101,7 +101,7 @@ var floors = []room{
 	{folder: "stanza", floor: 1, never: []string{"netserver", "hook"}},
 	{folder: "storage", floor: 1, never: []string{"netserver", "xmlstream"}},
 	{folder: "auth", floor: 2, never: []string{"netserver", "xmlstream", "stanza"}},
-	{folder: "roster", floor: 2, never: []string{"netserver", "xmlstream"}},
+	{folder: "roster", floor: 2, never: []string{"netserver"}},
 	{folder: "sessionmgr", floor: 3, only: []string{"hook", "jid", "stanza", "storage", "xmlstream"}},
 	{folder: "presence", floor: 4, never: []string{"netserver", "auth"}},
 	{folder: "c2s", floor: 4, never: []string{"roster"}},
