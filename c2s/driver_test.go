@@ -204,6 +204,8 @@ func (c *client) send(x string) {
 
 const patience = 10 * time.Second
 
+var noDeadline time.Time
+
 // wait returns the unseen text up to and including what match finds in it.
 func (c *client) wait(what string, match func(unseen []byte) (end int)) string {
 	c.t.Helper()

@@ -16,6 +16,18 @@ const (
 	inboundResumed              // it may go on; resume came first
 )
 
+// isStanza reports whether an element is one of the three kinds.
+func isStanza(tok *xmlstream.Token) bool {
+	if string(tok.Space) != stanza.NSClient {
+		return false
+	}
+	switch string(tok.Local) {
+	case "message", "presence", "iq":
+		return true
+	}
+	return false
+}
+
 // stanza takes one stanza of a client that has logged in: checks the sender,
 // stamps it, and hands the stanza to the manager.
 func (s *Stream) stanza(tok *xmlstream.Token, _ []byte) {

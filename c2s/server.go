@@ -34,6 +34,8 @@ type Server struct {
 	rates   rates
 	start   time.Time // the rate limits count from here
 
+	tokens sync.Pool // *xmlstream.Token: for handlers that come from a table
+
 	mu       sync.Mutex // held by HandleNonza
 	nonzas   atomic.Pointer[map[xmlstream.Name]*element]
 	shutdown atomic.Bool
@@ -48,6 +50,7 @@ func New(o Options, sm *sessionmgr.Manager, as *auth.Service) (*Server, error) {
 	}
 	o.setDefaults()
 	srv := &Server{o: o, sm: sm, auth: as, metrics: newMetrics(o.Metrics), rates: newRates(&o), start: time.Now()}
+	srv.tokens.New = func() any { return new(xmlstream.Token) }
 	srv.nonzas.Store(&map[xmlstream.Name]*element{})
 	// RFC 6120 §7.6.2.2: once a resource is bound there is no second.
 	sm.HandleIQ(sessionmgr.IQHandler{

@@ -141,19 +141,28 @@ func (s *Stream) Data(_ *netserver.Conn, b []byte) (taken int, err error) {
 			s.rate.charge(r, now, n, 0)
 			continue
 		}
-		s.token(&tok, n, now, b[taken:])
+		if tok.Kind == xmlstream.Element && s.State() == Bound && isStanza(&tok) {
+			s.rate.charge(r, now, n, 1) // the short way, on which the token stays on the stack
+			s.stanza(&tok, nil)
+		} else {
+			s.token(tok, n, now, b[taken:])
+		}
+		if s.work == nil && !s.paused {
+			continue
+		}
+		s.scan.Release() // it may be long until the next
 		if s.work != nil {
 			s.startWork() // from here on the stream belongs to that goroutine
-			return taken, nil
 		}
-		if s.paused {
-			return taken, nil
-		}
+		return taken, nil
 	}
 }
 
 // token handles one token of n bytes; rest is what came behind it.
-func (s *Stream) token(tok *xmlstream.Token, n int, now time.Duration, rest []byte) {
+func (s *Stream) token(t xmlstream.Token, n int, now time.Duration, rest []byte) {
+	tok := s.srv.tokens.Get().(*xmlstream.Token)
+	defer s.srv.tokens.Put(tok)
+	*tok = t
 	switch tok.Kind {
 	case xmlstream.Header:
 		s.rate.charge(&s.srv.rates, now, n, 1)
