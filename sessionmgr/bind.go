@@ -41,7 +41,7 @@ func (m *Manager) Bind(ctx context.Context, s *Session, asked string, answered f
 		case old == nil:
 			m.metrics.bound.Inc()
 			m.ran(s, m.Hooks.Bound.Run(ctx, s))
-			s.log.Info("session bound", "jid", full)
+			s.Log().Info("session bound", "jid", full)
 			return nil
 		case m.o.Conflict == ConflictRefuse:
 			return stanza.Conflict() // RFC 6120 §7.7.2.2

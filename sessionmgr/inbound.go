@@ -115,7 +115,7 @@ func (m *Manager) ran(s *Session, err error) {
 	if _, refusal := stanza.AsError(err); refusal {
 		return
 	}
-	s.log.Error("handler failed", "err", err)
+	s.Log().Error("handler failed", "err", err)
 	m.Kick(s, Cause{Internal, "a handler failed"}, &stream.Error{Err: "internal-server-error"})
 }
 

@@ -199,7 +199,7 @@ func (m *Manager) toError(ctx context.Context, err error) stanza.Error {
 	}
 	log := m.log
 	if s, ok := FromContext(ctx); ok {
-		log = s.log
+		log = s.Log()
 	}
 	log.Error("handler failed", "err", err)
 	return stanza.InternalServerError()

@@ -176,7 +176,7 @@ func (m *Manager) Range(fn func(*Session) bool) { m.registry.walk(fn) }
 // Open makes a session in state c2s_unauthed for a connection just accepted.
 func (m *Manager) Open(l Link, info LinkInfo) *Session {
 	id := randomName(10)
-	s := &Session{m: m, id: id, log: m.log.With("sid", id), created: time.Now(), link: l, info: info}
+	s := &Session{m: m, id: id, created: time.Now(), link: l, info: info}
 	s.reach.Store(unreachable)
 	m.registry.add(s)
 	m.metrics.opened.Inc()
@@ -246,14 +246,14 @@ func (m *Manager) ended(s *Session, was State, why Cause) {
 		m.registry.remove(s.JID().Bare(), s)
 		m.pipe.run(func() { m.setReach(s, unreachable) })
 		if err := m.Hooks.Unbound.Run(s.Context(), s); err != nil {
-			s.log.Error("handler failed", "err", err)
+			s.Log().Error("handler failed", "err", err)
 		}
 	}
 	if err := m.Hooks.Closed.Run(s.Context(), Closing{Session: s, Cause: why}); err != nil {
-		s.log.Error("handler failed", "err", err)
+		s.Log().Error("handler failed", "err", err)
 	}
 	m.FlushTouched()
-	s.log.Debug("session ended", "jid", s.JID(), "cause", why.String())
+	s.Log().Debug("session ended", "jid", s.JID(), "cause", why.String())
 }
 
 // closeAll ends every session with system-shutdown.

@@ -160,7 +160,7 @@ func (m *Manager) startCatchUp(a *account, s *Session) {
 func (m *Manager) catchUp(a *account, s *Session) {
 	l, err := m.ledgers.acquire(s.Context(), a.bare)
 	if err != nil {
-		s.log.Error("owed messages can't be read", "err", err)
+		s.Log().Error("owed messages can't be read", "err", err)
 		m.caughtUp(a, s, true)
 		return
 	}
@@ -168,7 +168,7 @@ func (m *Manager) catchUp(a *account, s *Session) {
 	for {
 		more, err := m.catchUpChunk(l, s)
 		if err != nil {
-			s.log.Error("owed messages can't be delivered", "err", err)
+			s.Log().Error("owed messages can't be delivered", "err", err)
 		}
 		if more && err == nil {
 			continue
@@ -224,7 +224,7 @@ func (m *Manager) readOwed(account jid.JID, s *Session, after uint64) (out []Del
 		return true
 	})
 	if bad != nil {
-		s.log.Error("log record can't be read", "account", account, "err", bad)
+		s.Log().Error("log record can't be read", "account", account, "err", bad)
 	}
 	return out, upTo, size, err
 }

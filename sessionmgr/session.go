@@ -18,7 +18,6 @@ type Session struct {
 	// Immutable after Open.
 	m       *Manager
 	id      string
-	log     *slog.Logger
 	created time.Time
 
 	// Published atomically: written by the pipeline or under mu, read anywhere.
@@ -56,8 +55,10 @@ const unreachable = -129
 // ID returns the public id: random, fit for logs and listings, no secret.
 func (s *Session) ID() string { return s.id }
 
-// Log returns a logger that puts the session's id on every line.
-func (s *Session) Log() *slog.Logger { return s.log }
+// Log returns a logger that puts the session's id on every line. It is made for
+// each call: most sessions never log, and a logger would be a third of their
+// size.
+func (s *Session) Log() *slog.Logger { return s.m.log.With("sid", s.id) }
 
 // Created returns when the connection was accepted.
 func (s *Session) Created() time.Time { return s.created }

@@ -23,6 +23,9 @@ import (
 // TestMain runs the server instead of the tests in the process that is started
 // for it.
 func TestMain(m *testing.M) {
+	if os.Getenv("WEIR_PERFORMANCE_HEAP") != "" {
+		runtime.MemProfileRate = 512
+	}
 	if os.Getenv("WEIR_PERFORMANCE_SERVER") != "" {
 		if err := serve(os.Getenv("WEIR_PERFORMANCE_SERVER")); err != nil {
 			fmt.Println("error", err)
@@ -38,7 +41,8 @@ func TestMain(m *testing.M) {
 const accounts = 200
 
 // serve runs a server on a data folder, writes a CPU profile of itself to the
-// file that WEIR_PERFORMANCE_PROFILE names, if any, and answers commands from
+// file that WEIR_PERFORMANCE_PROFILE names, if any, and a heap profile at each
+// "memory" to the one that WEIR_PERFORMANCE_HEAP names. It answers commands from
 // standard input: "cpu" with the CPU time of the process, "memory" with what is in use
 // after a collection.
 func serve(data string) error {
@@ -100,12 +104,26 @@ func serve(data string) error {
 				runtime.GC()
 			}
 			debug.FreeOSMemory()
+			if name := os.Getenv("WEIR_PERFORMANCE_HEAP"); name != "" {
+				if err := writeHeap(name); err != nil {
+					return err
+				}
+			}
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
 			fmt.Println("memory", m.HeapInuse, m.StackInuse, rss())
 		}
 	}
 	return nil
+}
+
+func writeHeap(name string) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return pprof.WriteHeapProfile(f)
 }
 
 // rss is the resident memory of this process in bytes.
