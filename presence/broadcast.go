@@ -3,7 +3,6 @@ package presence
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -161,6 +160,3 @@ func priority(st *stanza.Stanza) (int8, error) {
 	}
 	return int8(n), nil
 }
-
-// limitText names a limit in a refusal.
-func limitText(what string, n int) string { return fmt.Sprintf("the limit is %d %s", n, what) }

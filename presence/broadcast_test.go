@@ -66,7 +66,8 @@ func TestSubsequentPresence(t *testing.T) {
 	}
 }
 
-// TestUnavailable: RFC 6121 §4.5.2 and RFC 6121 §4.5.3, and initial presence again afterwards.
+// TestUnavailable: RFC 6121 §4.5.2 and RFC 6121 §4.5.3, and initial presence again
+// afterwards.
 func TestUnavailable(t *testing.T) {
 	h := verona(t)
 	romeo := h.online("romeo@example.net/orchard")
@@ -100,7 +101,8 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// TestEveryEndSaysGoodbye: RFC 6121 §4.5.2, "for any reason (either gracefully or ungracefully)".
+// TestEveryEndSaysGoodbye: RFC 6121 §4.5.2, "for any reason (either gracefully or
+// ungracefully)".
 func TestEveryEndSaysGoodbye(t *testing.T) {
 	h := verona(t)
 	romeo, nurse := h.online("romeo@example.net/orchard"), h.online("nurse@example.com/n")
@@ -208,7 +210,7 @@ func TestOptions(t *testing.T) {
 	if _, err := New(nil, nil, Options{MaxDirected: -1}); err == nil {
 		t.Error("a negative limit was taken")
 	}
-	if h := newHouse(t, Options{}); h.h.o.MaxDirected != 1000 || h.h.o.Log == nil {
+	if h := newHouse(t, Options{}); h.h.o.MaxDirected != 1000 {
 		t.Errorf("defaults %+v", h.h.o)
 	}
 }

@@ -71,7 +71,8 @@ func TestDirectedUnavailable(t *testing.T) {
 	nurse.want()
 }
 
-// TestWhoIsToldForgets: "SHOULD remove any entity that sends unavailable presence to the user".
+// TestWhoIsToldForgets: "SHOULD remove any entity that sends unavailable presence
+// to the user".
 func TestWhoIsToldForgets(t *testing.T) {
 	h := verona(t)
 	nurse := h.online("nurse@example.com/n")

@@ -12,8 +12,9 @@
 // isn't in memory, and what hangs on [Hooks.Initial].
 //
 // Presence of one source reaches a receiver in the order in which it changed,
-// though there is no lock over sources and receivers: whoever passes on a presence that it
-// read looks, once it is submitted, whether it still holds, and corrects it (see snapshot.go).
+// though there is no lock over sources and receivers: whoever passes on a presence
+// that it read looks, once it is submitted, whether it still holds, and corrects
+// it (see snapshot.go).
 //
 // It implements RFC 6121 §4. Contacts of other servers are passed over until
 // there are streams to servers.

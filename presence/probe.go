@@ -54,7 +54,8 @@ func (h *Handler) answerProbe(ctx context.Context, st *stanza.Stanza) ([]*stanza
 	return []*stanza.Stanza{{Kind: stanza.Presence, Type: typeUnsubscribed, ID: st.ID, From: target, To: st.From}}, nil
 }
 
-// full is rules 3 and 4: the last presence of each available resource, or that there is none.
+// full is rules 3 and 4: the last presence of each available resource, or that
+// there is none.
 func (h *Handler) full(st *stanza.Stanza) []*stanza.Stanza {
 	var replies []*stanza.Stanza
 	for _, s := range h.m.Sessions(st.To) {

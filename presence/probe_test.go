@@ -7,7 +7,8 @@ import (
 	"weir/stanza"
 )
 
-// TestProbes is the table of RFC 6121 §4.3.2 and RFC 6121 §4.6.6, a probe sent by a client.
+// TestProbes is the table of RFC 6121 §4.3.2 and RFC 6121 §4.6.6, a probe sent by
+// a client.
 func TestProbes(t *testing.T) {
 	h := verona(t)
 	balcony := h.bind("juliet@example.com/balcony")

@@ -129,9 +129,9 @@ func (h *Handler) correct(out []sessionmgr.Delivery, r *reading) []sessionmgr.De
 }
 
 // Gone returns unavailable presence from each available resource of owner to
-// each available resource of viewer (bare JIDs), whose subscription ends (RFC
-// 6121 §3.2.2, RFC 6121 §3.3.3). What owner's sessions sent viewer as directed presence
-// ends with it (RFC 6121 §4.6.1).
+// each available resource of viewer (bare JIDs), whose subscription ends
+// (RFC 6121 §3.2.2, RFC 6121 §3.3.3). What owner's sessions sent viewer as
+// directed presence ends with it (RFC 6121 §4.6.1).
 func (h *Handler) Gone(owner, viewer jid.JID) []sessionmgr.Delivery {
 	var out []sessionmgr.Delivery
 	for _, source := range h.m.Sessions(owner) {

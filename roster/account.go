@@ -108,7 +108,8 @@ func (a *account) waitSettled() {
 	}
 }
 
-// refresh reads the roster from storage unless it is in memory and sound. The turn is held.
+// refresh reads the roster from storage unless it is in memory and sound. The turn
+// is held.
 func (a *account) refresh(ctx context.Context, st storage.Store) error {
 	if a.ready() {
 		return nil

@@ -56,8 +56,9 @@ func (d *draft) fits(o *Options, was, now *Item) error {
 	return nil
 }
 
-// Remove takes an item out of the roster (RFC 6121 §2.5). A request of the contact that waits
-// for an answer goes on waiting. The caller first ends the subscriptions with [Tx.Apply]. item-not-found if there is none.
+// Remove takes an item out of the roster (RFC 6121 §2.5). A request of the contact
+// that waits for an answer goes on waiting. The caller first ends the
+// subscriptions with [Tx.Apply]. item-not-found if there is none.
 func (tx *Tx) Remove(account, contact jid.JID) (*Push, error) {
 	d := tx.draft(account)
 	was := d.item(contact)
@@ -94,7 +95,8 @@ func (tx *Tx) Apply(account, contact jid.JID, e Event, request *stanza.Stanza) (
 	case Revoke:
 		now.Approved = false
 	}
-	if !e.Inbound() && (now.State != was.State || now.Approved != was.Approved) && (now.State != None || now.Approved) {
+	changed := now.State != was.State || now.Approved != was.Approved
+	if changed && !e.Inbound() && (now.State != None || now.Approved) {
 		// Only what the user does makes an item (RFC 6121 §3.1.3, security warning).
 		now.Listed = true
 	}
@@ -107,13 +109,14 @@ func (tx *Tx) Apply(account, contact jid.JID, e Event, request *stanza.Stanza) (
 		return Change{}, err
 	}
 	c.Now = now
-	if now.State != was.State || now.Approved != was.Approved || now.Listed != was.Listed {
+	if changed {
 		c.Push = d.put(was, now, false)
 	}
 	return c, nil
 }
 
-// keepRequest stores a request that begins to wait, and deletes one that is answered or withdrawn.
+// keepRequest stores a request that begins to wait, and deletes one that is
+// answered or withdrawn.
 func (tx *Tx) keepRequest(d *draft, was, now *Item, e Event, request *stanza.Stanza) error {
 	key := requestKey(d.a.jid, now.JID)
 	switch {

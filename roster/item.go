@@ -1,9 +1,9 @@
 package roster
 
 import (
-	"bytes"
-	"encoding/xml"
 	"slices"
+	"strconv"
+	"unicode/utf8"
 
 	"weir/jid"
 )
@@ -24,7 +24,8 @@ type Item struct {
 	// exists only because the contact's request waits for an answer, and its state
 	// is "None + Pending In" (RFC 6121 §A.1, state 3).
 	Listed bool
-	// changed counts as the roster's version counter did at the last change that clients see.
+	// changed counts as the roster's version counter did at the last change that
+	// clients see.
 	changed uint64
 }
 
@@ -45,47 +46,69 @@ func (i *Item) size() int {
 }
 
 // appendXML appends the <item/> element (RFC 6121 §2.1.2).
-func (i *Item) appendXML(b *bytes.Buffer) {
-	b.WriteString("<item")
+func (i *Item) appendXML(b []byte) []byte {
+	b = append(b, "<item"...)
 	if i.Approved {
-		b.WriteString(" approved='true'")
+		b = append(b, " approved='true'"...)
 	}
 	if i.State.PendingOut() {
-		b.WriteString(" ask='subscribe'")
+		b = append(b, " ask='subscribe'"...)
 	}
-	attribute(b, "jid", i.JID.String())
+	b = attribute(b, "jid", i.JID.String())
 	if i.Name != "" {
-		attribute(b, "name", i.Name)
+		b = attribute(b, "name", i.Name)
 	}
-	attribute(b, "subscription", i.State.Subscription())
+	b = attribute(b, "subscription", i.State.Subscription())
 	if len(i.Groups) == 0 {
-		b.WriteString("/>")
-		return
+		return append(b, "/>"...)
 	}
-	b.WriteByte('>')
+	b = append(b, '>')
 	for _, g := range i.Groups {
-		b.WriteString("<group>")
-		escape(b, g)
-		b.WriteString("</group>")
+		b = append(b, "<group>"...)
+		b = escaped(b, g)
+		b = append(b, "</group>"...)
 	}
-	b.WriteString("</item>")
+	return append(b, "</item>"...)
 }
 
-func attribute(b *bytes.Buffer, name, value string) {
-	b.WriteByte(' ')
-	b.WriteString(name)
-	b.WriteString("='")
-	escape(b, value)
-	b.WriteByte('\'')
+func attribute(b []byte, name, value string) []byte {
+	b = append(b, ' ')
+	b = append(b, name...)
+	b = append(b, "='"...)
+	b = escaped(b, value)
+	return append(b, '\'')
 }
 
-// escape writes text so that it can stand in content and in attributes.
-func escape(b *bytes.Buffer, s string) {
-	// The error is the writer's, and a bytes.Buffer has none.
-	_ = xml.EscapeText(b, []byte(s))
+// escaped appends text so that it can stand in content and in attributes. What no
+// XML document can hold (XML 1.0, section 2.2) becomes U+FFFD.
+func escaped(b []byte, s string) []byte {
+	for _, r := range s {
+		switch {
+		case r == '&':
+			b = append(b, "&amp;"...)
+		case r == '<':
+			b = append(b, "&lt;"...)
+		case r == '>':
+			b = append(b, "&gt;"...)
+		case r == '\'':
+			b = append(b, "&apos;"...)
+		case r == '"':
+			b = append(b, "&quot;"...)
+		case r == '\t', r == '\n', r == '\r':
+			b = append(b, "&#"...)
+			b = strconv.AppendInt(b, int64(r), 10)
+			b = append(b, ';')
+		case r < ' ', r == 0xFFFE, r == 0xFFFF:
+			b = utf8.AppendRune(b, utf8.RuneError)
+		default:
+			b = utf8.AppendRune(b, r) // bytes that are no UTF-8 come as RuneError
+		}
+	}
+	return b
 }
 
-// Push is one changed item, to be sent to every interested resource of Account (RFC 6121 §2.1.6).
+// Push is one changed item, to be sent to every interested resource of Account
+// (RFC 6121 §2.1.6).
 type Push struct {
 	Account jid.JID
 	Item    Item
@@ -95,23 +118,19 @@ type Push struct {
 
 // Query returns the <query/> element of the push.
 func (p *Push) Query() []byte {
-	var b bytes.Buffer
-	openQuery(&b, p.Ver)
+	b := openQuery(make([]byte, 0, 128+p.Item.size()), p.Ver)
 	if p.Removed {
-		b.WriteString("<item")
-		attribute(&b, "jid", p.Item.JID.String())
-		b.WriteString(" subscription='remove'/>")
+		b = attribute(append(b, "<item"...), "jid", p.Item.JID.String())
+		b = append(b, " subscription='remove'/>"...)
 	} else {
-		p.Item.appendXML(&b)
+		b = p.Item.appendXML(b)
 	}
-	b.WriteString("</query>")
-	return b.Bytes()
+	return append(b, "</query>"...)
 }
 
-func openQuery(b *bytes.Buffer, ver string) {
-	b.WriteString("<query xmlns='" + NS + "'")
-	attribute(b, "ver", ver)
-	b.WriteByte('>')
+func openQuery(b []byte, ver string) []byte {
+	b = attribute(append(b, "<query xmlns='"+NS+"'"...), "ver", ver)
+	return append(b, '>')
 }
 
 // View is a roster as it is answered to a roster get.
@@ -131,12 +150,9 @@ func (v *View) Query() []byte {
 	if v.Unchanged {
 		return nil
 	}
-	var b bytes.Buffer
-	b.Grow(64 + 96*len(v.Items))
-	openQuery(&b, v.Ver)
+	b := openQuery(make([]byte, 0, 64+128*len(v.Items)), v.Ver)
 	for i := range v.Items {
-		v.Items[i].appendXML(&b)
+		b = v.Items[i].appendXML(b)
 	}
-	b.WriteString("</query>")
-	return b.Bytes()
+	return append(b, "</query>"...)
 }

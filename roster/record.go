@@ -44,8 +44,9 @@ func requestKey(account, contact jid.JID) storage.Key {
 	return storage.Key{Kind: storage.KindMap, Table: tableRequests, Account: account.String(), Item: contact.String()}
 }
 
-// encode returns the record of an item: format, flags, state, version counter
-// at the last change, name, groups. Numbers are uvarints, strings have their length in front.
+// encode returns the record of an item: format, flags, state, version counter at
+// the last change, name, groups. Numbers are uvarints, strings have their length
+// in front.
 func (i *Item) encode() []byte {
 	var flags byte
 	if i.Listed {

@@ -87,7 +87,8 @@ func (r *Rosters) Item(account, contact jid.JID) (i Item, ok bool) {
 	return Item{JID: contact}, true
 }
 
-// State returns the state of a contact. ok is false if the account's roster isn't in memory.
+// State returns the state of a contact. ok is false if the account's roster isn't
+// in memory.
 func (r *Rosters) State(account, contact jid.JID) (s State, ok bool) {
 	a := r.shard(account).peek(account)
 	if a == nil {

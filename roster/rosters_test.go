@@ -132,7 +132,8 @@ func get(t testing.TB, r *Rosters, account jid.JID, ver *string) *View {
 	return v
 }
 
-// TestRosterOutlivesTheProcess: what was set is read again by another process, with the same version.
+// TestRosterOutlivesTheProcess: what was set is read again by another process,
+// with the same version.
 func TestRosterOutlivesTheProcess(t *testing.T) {
 	st := newStore(t)
 	r := newRosters(t, st, Options{})
@@ -147,7 +148,7 @@ func TestRosterOutlivesTheProcess(t *testing.T) {
 	if string(got.Query()) != string(want.Query()) {
 		t.Errorf("read %s\nwant %s", got.Query(), want.Query())
 	}
-	const items = `<item ask='subscribe' jid='juliet@example.com' name='Jul&#39;iet &lt;3 &#34;' subscription='none'><group>Friends &amp; co</group><group>Lovers</group></item>` +
+	const items = `<item ask='subscribe' jid='juliet@example.com' name='Jul&apos;iet &lt;3 &quot;' subscription='none'><group>Friends &amp; co</group><group>Lovers</group></item>` +
 		`<item approved='true' jid='tybalt@example.org' subscription='none'/>`
 	if q := string(got.Query()); q != "<query xmlns='jabber:iq:roster' ver='"+want.Ver+"'>"+items+"</query>" {
 		t.Errorf("query is %s", q)
@@ -268,6 +269,27 @@ func TestFailedCommitIsTakenBack(t *testing.T) {
 	}
 	if i, ok := r.Item(romeo, juliet); !ok || i.Name != "one" {
 		t.Errorf("after the failure: %+v", i)
+	}
+}
+
+// TestPanicBeforeTheStore: an account isn't blocked by a caller's fault.
+func TestPanicBeforeTheStore(t *testing.T) {
+	st := newStore(t)
+	r := newRosters(t, st, Options{})
+	tx := begin(t, r, romeo)
+	if _, err := tx.Set(romeo, Update{JID: juliet}); err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		tx.Commit(func(storage.Batch, func(error)) { panic("oh") })
+	}()
+	if v := get(t, r, romeo, nil); len(v.Items) != 0 {
+		t.Errorf("what was never stored is there: %s", v.Query())
 	}
 }
 

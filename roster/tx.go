@@ -3,15 +3,18 @@ package roster
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"weir/jid"
 	"weir/storage"
 )
 
-// Tx changes the rosters of a few accounts together: what it computes is seen by its own methods at once, by
-// others and in storage only with Commit. It belongs to one goroutine. It must
-// be closed; Close after Commit does nothing.
+var errNotHanded = errors.New("roster: the writes were not handed on")
+
+// Tx changes the rosters of a few accounts together: what it computes is seen by
+// its own methods at once, by others and in storage only with Commit. It belongs
+// to one goroutine. It must be closed; Close after Commit does nothing.
 type Tx struct {
 	r      *Rosters
 	drafts []*draft // by address
@@ -36,9 +39,9 @@ type edit struct {
 	now     *Item
 }
 
-// Begin takes the turns of the accounts (bare JIDs), in the order of their addresses so that
-// two transactions can't wait for each other, and reads their rosters where
-// they aren't in memory. It may block.
+// Begin takes the turns of the accounts (bare JIDs), in the order of their
+// addresses so that two transactions can't wait for each other, and reads their
+// rosters where they aren't in memory. It may block.
 func (r *Rosters) Begin(ctx context.Context, accounts ...jid.JID) (*Tx, error) {
 	accounts = slices.Clone(accounts)
 	slices.SortFunc(accounts, func(x, y jid.JID) int { return cmp.Compare(x.String(), y.String()) })
@@ -69,10 +72,11 @@ func (tx *Tx) Close() {
 	}
 }
 
-// Commit makes the changes visible to readers and gives their writes to submit, which must hand
-// them on for commit before it returns, and see that settle is called once with the result
-// (from any goroutine; it doesn't block). Then it closes the transaction. If the commit fails,
-// the rosters concerned are read again.
+// Commit makes the changes visible to readers and gives their writes to submit,
+// which must hand them on for commit before it returns, and see that settle is
+// called once with the result (from any goroutine; it doesn't block). Then it
+// closes the transaction. If the commit fails, the rosters concerned are read
+// again.
 func (tx *Tx) Commit(submit func(w storage.Batch, settle func(error))) {
 	var w storage.Batch
 	var changed []*account
@@ -85,8 +89,15 @@ func (tx *Tx) Commit(submit func(w storage.Batch, settle func(error))) {
 		tx.r.shard(d.a.jid).take(d.a.jid) // until settled
 	}
 	w.Merge(&tx.extra)
-	defer tx.Close()
+	handed := false
+	defer func() {
+		if !handed { // submit panicked: nothing was handed on
+			tx.r.settle(changed, errNotHanded)
+		}
+		tx.Close()
+	}()
 	submit(w, func(err error) { tx.r.settle(changed, err) })
+	handed = true
 }
 
 // write applies the draft to the roster in memory and adds its records to w.

@@ -9,9 +9,9 @@ import (
 )
 
 // version is a place in the history of one roster. Clients get it as an opaque
-// string (RFC 6121 §2.1.1). The epoch is random, made at the first change and again when the
-// history is broken, so that a client with the cache of an earlier roster
-// of the same name is never told that nothing changed.
+// string (RFC 6121 §2.1.1). The epoch is random, made at the first change and
+// again when the history is broken, so that a client with the cache of an earlier
+// roster of the same name is never told that nothing changed.
 type version struct {
 	epoch   uint64
 	n       uint64 // counts the changes that clients see

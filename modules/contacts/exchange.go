@@ -146,16 +146,16 @@ func (x *exchange) reply(user, contact jid.JID, ch roster.Change, st *stanza.Sta
 func (x *exchange) remove(user, contact jid.JID) error {
 	was := x.tx.Item(user, contact)
 	before := len(x.steps)
-	if s := was.State; was.Listed {
-		if s.HasTo() || s.PendingOut() {
-			if err := x.outbound(user, contact, roster.OutUnsubscribe, generated(roster.OutUnsubscribe, user, contact), true); err != nil {
-				return err
-			}
-		}
-		if s.HasFrom() {
-			if err := x.outbound(user, contact, roster.OutUnsubscribed, generated(roster.OutUnsubscribed, user, contact), true); err != nil {
-				return err
-			}
+	var ends []roster.Event
+	if was.Listed && (was.State.HasTo() || was.State.PendingOut()) {
+		ends = append(ends, roster.OutUnsubscribe)
+	}
+	if was.Listed && was.State.HasFrom() {
+		ends = append(ends, roster.OutUnsubscribed)
+	}
+	for _, e := range ends {
+		if err := x.outbound(user, contact, e, generated(e, user, contact), true); err != nil {
+			return err
 		}
 	}
 	push, err := x.tx.Remove(user, contact)

@@ -196,7 +196,8 @@ func (c *client) send(xml string) {
 
 var variable = regexp.MustCompile(`(<iq [^>]*id=|ver=)'[^']*'`)
 
-// got returns what was received since the last call, the ids of pushes and versions masked.
+// got returns what was received since the last call, the ids of pushes and
+// versions masked.
 func (c *client) got() []string {
 	c.h.settle()
 	c.mu.Lock()

@@ -36,10 +36,10 @@ func TestRosterSet(t *testing.T) {
 		{"<item jid='romeo@example.net' name='MyRomeo'/>", "<item jid='romeo@example.net' name='MyRomeo' subscription='none'/>"},
 		{"<item jid='romeo@example.net' name=''/>", "<item jid='romeo@example.net' subscription='none'/>"},
 		{"<item jid='romeo@example.net'/>", "<item jid='romeo@example.net' subscription='none'/>"}, // pushed though the same
-		// "the server MUST ignore all values of the 'subscription' attribute other than "remove"";
-		// ask and approved are not the client's to set.
+		// "the server MUST ignore all values of the 'subscription' attribute other than
+		// "remove""; ask and approved are not the client's to set.
 		{"<item jid='Romeo@Example.net' subscription='both' ask='subscribe' approved='true' name='&lt;&apos;&#x1F339;'/>",
-			"<item jid='romeo@example.net' name='&lt;&#39;🌹' subscription='none'/>"},
+			"<item jid='romeo@example.net' name='&lt;&apos;🌹' subscription='none'/>"},
 	} {
 		balcony.send("<iq id='ph1xaz53' type='set'><query xmlns='jabber:iq:roster'>" + tc.set + "</query></iq>")
 		balcony.want("<iq to='juliet@example.com/balcony' id='ph1xaz53' type='result'", push(tc.item)+" & to='juliet@example.com/balcony'")
@@ -149,7 +149,8 @@ func TestRemoval(t *testing.T) {
 	}
 }
 
-// TestRemovalOfOneWay: rules 1 and 2 of RFC 6121 §2.5.2 each alone, and a request that waits.
+// TestRemovalOfOneWay: rules 1 and 2 of RFC 6121 §2.5.2 each alone, and a request
+// that waits.
 func TestRemovalOfOneWay(t *testing.T) {
 	p := newPair(t)
 	p.foo.send("<presence to='juliet@example.com' type='subscribe'/>")

@@ -87,7 +87,8 @@ func (m *model) state(a, b string) roster.State {
 }
 
 // TestAgainstModel sends random sequences of roster sets and subscription stanzas
-// between three accounts and compares all rosters, and what each client was pushed, with the model.
+// between three accounts and compares all rosters, and what each client was
+// pushed, with the model.
 func TestAgainstModel(t *testing.T) {
 	names := []string{"a@example.com", "b@example.net", "c@example.com"}
 	verbs := []string{"subscribe", "unsubscribe", "subscribed", "unsubscribed", "set", "remove"}

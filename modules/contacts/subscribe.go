@@ -17,8 +17,8 @@ var _ sessionmgr.PresenceHandler = (*Module)(nil)
 // Blocking is always true: the contact's roster may have to be read.
 func (c *Module) Blocking(*sessionmgr.Session, *stanza.Stanza) bool { return true }
 
-// FromClient handles a subscription stanza of a client (RFC 6121 §3.1.2, RFC
-// 6121 §3.1.5, RFC 6121 §3.2.2, RFC 6121 §3.3.2, RFC 6121 §3.4.2).
+// FromClient handles a subscription stanza of a client (RFC 6121 §3.1.2,
+// RFC 6121 §3.1.5, RFC 6121 §3.2.2, RFC 6121 §3.3.2, RFC 6121 §3.4.2).
 func (c *Module) FromClient(ctx context.Context, s *sessionmgr.Session, st *stanza.Stanza) error {
 	return c.refuse(c.fromClient(ctx, s, st))
 }
@@ -32,11 +32,9 @@ func (c *Module) fromClient(ctx context.Context, s *sessionmgr.Session, st *stan
 	if user == contact {
 		return stanza.NotAllowed("an account is always subscribed to itself")
 	}
-	if e == roster.OutSubscribe {
-		if !c.mayRequest(s) {
-			return stanza.NewError(merr.PolicyViolation, merr.Wait,
-				fmt.Sprintf("%d subscription requests a minute are the limit", c.o.RequestsPerMinute))
-		}
+	if e == roster.OutSubscribe && !c.mayRequest(s) {
+		return stanza.NewError(merr.PolicyViolation, merr.Wait,
+			fmt.Sprintf("%d subscription requests a minute are the limit", c.o.RequestsPerMinute))
 	}
 	// "MUST stamp the outgoing presence stanza with the bare JID" (RFC 6121 §3)
 	stamped := st.With(user, contact)

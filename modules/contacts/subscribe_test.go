@@ -52,7 +52,8 @@ func (p *pair) mutual() {
 func TestRequest(t *testing.T) {
 	p := newPair(t)
 	p.foo.send("<presence id='xk3h1v69' to='juliet@example.com/balcony' type='subscribe'><status>Hi</status></presence>")
-	// "US: <presence from='romeo@example.net' id='xk3h1v69' to='juliet@example.com' type='subscribe'/>"
+	// "US: <presence from='romeo@example.net' id='xk3h1v69' to='juliet@example.com'
+	// type='subscribe'/>"
 	p.juliets("<presence from='romeo@example.net' to='juliet@example.com' id='xk3h1v69' type='subscribe'><status>Hi</status></presence>")
 	p.romeos(push("<item ask='subscribe' jid='juliet@example.com' subscription='none'/>"))
 	p.state(rj, jj, roster.NonePendingOut, roster.NonePendingIn)
