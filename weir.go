@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"weir/admin"
 	"weir/auth"
 	"weir/c2s"
 	"weir/config"
@@ -21,6 +23,7 @@ import (
 	"weir/storage/pebble"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
 // Version is the version of this program as clients and admins see it.
@@ -41,28 +44,49 @@ type Server struct {
 	Rosters  *roster.Rosters
 	Certs    *netserver.Certs
 	Network  *netserver.Server
+	Control  *admin.Control
+	Metrics  *admin.Metrics
 
 	modules modules
 
 	mu        sync.Mutex // guards what is below
 	addresses []Address
 	cancel    context.CancelFunc
+	started   bool // the control socket and the metrics, that is
 	stopped   bool
 }
 
 // Address is where a listener listens.
 type Address struct {
-	Name string // "c2s", "c2s-tls", "c2s-insecure"
+	Name string // "c2s", "c2s-tls", "c2s-insecure", "metrics"
 	Addr string // host:port
 }
 
 // New opens the store in the data folder and makes a server of it; nothing
 // listens yet. log may be nil. Stop releases what New opened.
-func New(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, err error) {
+func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*Server, error) {
+	s, err := Open(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	err = s.makeNetwork(ctx)
+	if err == nil {
+		err = s.makeStreams(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Stop(ctx))
+	}
+	return s, nil
+}
+
+// Open is New without the network: accounts, rosters and what else is kept, for
+// commands that work while no server runs. Start is not for it; Stop is.
+func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, err error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{Config: cfg, Log: log, Registry: prometheus.NewRegistry()}
+	s.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("the data folder can't be made: %w", err)
 	}
@@ -76,12 +100,29 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, e
 			store.Close()
 		}
 	}()
-	for _, make := range []func(context.Context) error{s.makeAuth, s.makeSessions, s.makeModules, s.makeStreams, s.makeNetwork} {
+	for _, make := range []func(context.Context) error{s.makeAuth, s.makeSessions, s.makeModules} {
 		if err := make(ctx); err != nil {
 			return nil, err
 		}
 	}
+	s.Control = admin.New(s.Sessions, s.Auth, s.status, log)
+	s.Metrics = admin.NewMetrics(s.Registry, log)
 	return s, nil
+}
+
+// status is what the control socket tells about the whole server.
+func (s *Server) status() admin.Status {
+	st := admin.Status{
+		Version: Version, Started: s.Started, Domains: s.Config.Domains,
+		Data: s.Config.Data, Listeners: map[string]string{}, Store: "ok",
+	}
+	for _, a := range s.Addresses() {
+		st.Listeners[a.Name] = a.Addr
+	}
+	if err := s.Store.Err(); err != nil {
+		st.Store = err.Error()
+	}
+	return st
 }
 
 // OpenStore opens the store in the data folder of a configuration, as New does:
@@ -134,8 +175,9 @@ func (s *Server) makeNetwork(context.Context) (err error) {
 	return err
 }
 
-// Start opens the listeners. An error names the address that can't be listened
-// on; Stop then has still to be called.
+// Start opens the listeners, then the address for metrics and the control
+// socket. An error names the address that can't be listened on; Stop then has
+// still to be called.
 func (s *Server) Start(ctx context.Context) error {
 	s.Started = time.Now()
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -161,15 +203,52 @@ func (s *Server) Start(ctx context.Context) error {
 		}
 		addr, err := s.Network.Listen(netserver.Listen{Addr: x.addr, TLS: x.tls, New: s.Streams.Accept(x.lis)})
 		if err != nil {
-			return fmt.Errorf("can't listen for %s: %w", x.lis.Name, err)
+			return &ListenError{Name: x.lis.Name, Addr: x.addr, Err: err}
 		}
-		s.mu.Lock()
-		s.addresses = append(s.addresses, Address{x.lis.Name, addr.String()})
-		s.mu.Unlock()
-		s.Log.Info("listening", "listener", x.lis.Name, "addr", addr.String())
+		s.listens(x.lis.Name, addr)
 	}
-	return nil
+	return s.startAdmin(l.Metrics)
 }
+
+func (s *Server) startAdmin(metrics string) error {
+	s.mu.Lock()
+	s.started = true
+	s.mu.Unlock()
+	if metrics != "" {
+		addr, err := s.Metrics.Start(metrics)
+		if err != nil {
+			return &ListenError{Name: "metrics", Addr: metrics, Err: err}
+		}
+		s.listens("metrics", addr)
+	}
+	return s.Control.Start(s.Config.Data)
+}
+
+func (s *Server) listens(name string, addr net.Addr) {
+	s.mu.Lock()
+	s.addresses = append(s.addresses, Address{name, addr.String()})
+	s.mu.Unlock()
+	s.Log.Info("listening", "listener", name, "addr", addr.String())
+}
+
+// ListenError is returned by Start for an address that can't be listened on.
+type ListenError struct {
+	Name string // of the listener, as in Address
+	Addr string // as configured
+	Err  error  // of the operating system
+}
+
+// Error says which address can't be had for what.
+func (e *ListenError) Error() string {
+	return fmt.Sprintf("can't listen on %s for %s: %v", e.Addr, e.Name, e.Err)
+}
+
+// Unwrap returns the operating system's error.
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// Reload reads the certificates again, without touching live connections. What
+// is wrong with them is returned; the old ones then stay in use.
+func (s *Server) Reload() error { return s.Certs.Reload() }
 
 // Addresses returns where the listeners listen, after Start.
 func (s *Server) Addresses() []Address {
@@ -178,20 +257,32 @@ func (s *Server) Addresses() []Address {
 	return append([]Address(nil), s.addresses...)
 }
 
-// Stop ends the server: no new connections, system-shutdown to every stream,
-// output written, everything under way committed, the store closed. What isn't
-// done when ctx ends is cut. Calling it again does nothing.
+// Stop ends the server: no more control, no new connections, system-shutdown to
+// every stream, output written, everything under way committed, the store
+// closed. What isn't done when ctx ends is cut, and the error says so. Calling
+// it again does nothing.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
-	cancel, again := s.cancel, s.stopped
+	cancel, started, again := s.cancel, s.started, s.stopped
 	s.stopped = true
 	s.mu.Unlock()
 	if again {
 		return nil
 	}
-	s.Network.CloseListeners()
-	s.Streams.Shutdown()
-	errs := []error{s.Sessions.Stop(ctx), s.Network.Shutdown(ctx)}
+	var errs []error
+	if started {
+		errs = append(errs, s.Control.Stop(ctx), s.Metrics.Stop(ctx))
+	}
+	if s.Network != nil {
+		s.Network.CloseListeners()
+	}
+	if s.Streams != nil {
+		s.Streams.Shutdown()
+	}
+	errs = append(errs, s.Sessions.Stop(ctx))
+	if s.Network != nil {
+		errs = append(errs, s.Network.Shutdown(ctx))
+	}
 	if cancel != nil {
 		cancel()
 	}

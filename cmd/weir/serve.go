@@ -2,52 +2,228 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
+	"time"
 
 	"weir"
 	"weir/config"
+	"weir/storage"
 
 	"github.com/spf13/cobra"
 )
 
+// serveCommand is "weir serve".
 func serveCommand() *cobra.Command {
-	cfg := config.Default()
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a server",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), cfg) },
+		Long: `Run a server. Without any configuration it serves the domain localhost on the
+ports 5222 (STARTTLS) and 5223 (TLS), keeps everything in ./weir-data and makes
+itself a certificate. Settings come from flags, WEIR_… variables ("weir help
+environment") and a file ("weir config"), in this order.
+
+The addresses it listens on are printed to standard output, the log goes to standard
+error. SIGTERM and SIGINT stop it in order, SIGHUP makes it read its certificates
+again ("weir help signals").
+
+--demo runs a throw-away server: in a folder that is removed at the end, reachable
+from this machine only, with two accounts whose passwords it prints.`,
+		Example: `  weir serve --demo
+  weir serve
+  weir serve --data /var/lib/weir --domain example.org --domain example.net
+  weir serve --config /etc/weir.toml --log-format json --metrics 127.0.0.1:9222`,
+		Args: cobra.NoArgs,
 	}
-	f := cmd.Flags()
-	f.StringVar(&cfg.Data, "data", cfg.Data, "folder for everything that is kept")
-	f.StringSliceVar(&cfg.Domains, "domain", cfg.Domains, "domain to serve (may be given several times)")
-	f.StringVar(&cfg.Listen.C2S, "c2s", cfg.Listen.C2S, "address for clients with STARTTLS")
-	f.StringVar(&cfg.Listen.C2STLS, "c2s-tls", cfg.Listen.C2STLS, "address for clients with direct TLS")
-	f.StringVar(&cfg.Listen.C2SInsecure, "c2s-insecure", cfg.Listen.C2SInsecure, "address where TLS is not required")
+	settings := settingsOf(cmd, true)
+	demo := cmd.Flags().Bool("demo", false, "run a throw-away server with two accounts")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		src := settings.source()
+		if *demo {
+			return serveDemo(cmd, src)
+		}
+		cfg, err := config.Load(src)
+		if err != nil {
+			return err
+		}
+		return serve(cmd, cfg, sayHowToAdd)
+	}
 	return cmd
 }
 
-func serve(ctx context.Context, cfg config.Config) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	s, err := weir.New(ctx, cfg, log)
+// serve runs a server until a signal ends it. ready is called once it listens.
+func serve(cmd *cobra.Command, cfg config.Config, ready func(io.Writer, *weir.Server) error) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	out := cmd.OutOrStdout()
+	log := newLog(cfg.Log, cmd.ErrOrStderr())
+	if err := ownFolder(cfg.Data); err != nil {
+		return err
+	}
+	s, err := weir.New(cmd.Context(), cfg, log)
 	if err != nil {
-		return err
+		return explainOpen(cfg, err)
 	}
-	defer s.Stop(context.Background())
-	if err := s.Start(ctx); err != nil {
-		return err
+	warnInsecure(cmd.ErrOrStderr(), cfg)
+	err = s.Start(cmd.Context())
+	if err == nil {
+		for _, a := range s.Addresses() {
+			fmt.Fprintf(out, "listening %s %s\n", a.Name, a.Addr)
+		}
+		err = ready(out, s)
 	}
-	for _, a := range s.Addresses() {
-		fmt.Printf("listening %s %s\n", a.Name, a.Addr)
+	if err != nil {
+		return errors.Join(explainListen(err), stop(s, cfg, nil))
 	}
-	<-ctx.Done()
-	down, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
+	log.Info("started", "version", weir.Version, "domains", cfg.Domains, "data", cfg.Data)
+	stopWatchdog := notifyReady(s, log)
+	why := await(cmd.Context(), s, signals)
+	stopWatchdog()
+	log.Info("stopping", "why", why)
+	notify("STOPPING=1")
+	return stop(s, cfg, signals)
+}
+
+// await waits for the signal that ends the server.
+func await(ctx context.Context, s *weir.Server, signals <-chan os.Signal) string {
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx).Error()
+		case sig := <-signals:
+			if sig != syscall.SIGHUP {
+				return sig.String()
+			}
+			if err := s.Reload(); err != nil {
+				s.Log.Error("certificates were not all read again", "err", err)
+			} else {
+				s.Log.Info("certificates read again")
+			}
+		}
+	}
+}
+
+// stop ends the server in order; a further signal ends the process at once.
+// Clients that don't go in time are cut: that is no failure.
+func stop(s *weir.Server, cfg config.Config, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
 	defer cancel()
-	return s.Stop(down)
+	done := make(chan error, 1)
+	go func() { done <- s.Stop(ctx) }()
+	for {
+		select {
+		case err := <-done:
+			s.Log.Info("stopped", "err", err)
+			if err != nil && ctx.Err() != nil && s.Store.Err() == nil {
+				return nil
+			}
+			return err
+		case sig := <-signals:
+			if n, ok := sig.(syscall.Signal); ok && sig != syscall.SIGHUP {
+				s.Log.Warn("ended at once by a second signal")
+				return exitCode(128 + int(n))
+			}
+		}
+	}
+}
+
+// newLog makes the log that a configuration asks for.
+func newLog(l config.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(l.Level)) // config has looked at it
+	o := &slog.HandlerOptions{Level: level}
+	if l.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// sayHowToAdd prints the one command that makes an account.
+func sayHowToAdd(w io.Writer, s *weir.Server) error {
+	cfg := s.Config
+	data := ""
+	if cfg.Data != config.Default().Data {
+		data = " --data " + cfg.Data
+	}
+	_, err := fmt.Fprintf(w, "to make an account: weir user add%s NAME@%s\n", data, cfg.Domains[0])
+	return err
+}
+
+func warnInsecure(w io.Writer, cfg config.Config) {
+	if cfg.Listen.C2SInsecure == "" {
+		return
+	}
+	fmt.Fprintf(w, "WARNING: --c2s-insecure is on. Clients of this listener may stay without TLS: whoever sees the\n"+
+		"WARNING: traffic reads everything. It is for measurements and for proxies that end TLS, nothing else.\n")
+}
+
+// explainOpen says what to do when a server can't be made.
+func explainOpen(cfg config.Config, err error) error {
+	switch {
+	case errors.Is(err, storage.ErrLocked):
+		return fmt.Errorf("another server or command uses the data folder %s\n"+
+			"`weir status --data %s` asks that server; stop it first, or give this one another folder with --data", cfg.Data, cfg.Data)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%w\nthe user who runs the server needs the folder %s for itself (mode 0700)", err, cfg.Data)
+	}
+	return err
+}
+
+// explainListen says what to do when an address can't be had.
+func explainListen(err error) error {
+	var l *weir.ListenError
+	if !errors.As(err, &l) {
+		return err
+	}
+	flag := "--" + l.Name
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("the address %s for %s is taken: another program listens there\n"+
+			"`ss -ltnp` shows which; stop it, or choose another address with %s", l.Addr, l.Name, flag)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("the address %s for %s is not permitted: ports below 1024 need a privilege\n"+
+			"choose a port above 1023 with %s, or give the program CAP_NET_BIND_SERVICE", l.Addr, l.Name, flag)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("the address %s for %s is not one of this machine\n"+
+			"`ip addr` shows those it has; choose one with %s", l.Addr, l.Name, flag)
+	}
+	return fmt.Errorf("%w\nchoose another address with %s", err, flag)
+}
+
+// notifyReady tells systemd that the server is ready and, if asked for, every
+// now and then that it still is. The function it returns ends that.
+func notifyReady(s *weir.Server, log *slog.Logger) (stop func()) {
+	if err := notify("READY=1"); err != nil {
+		log.Warn("systemd could not be told that the server is ready", "err", err)
+	}
+	every := watchdogInterval()
+	if every == 0 {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_ = notify("WATCHDOG=1")
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
+}
+
+// certificateOf is where the self-signed certificate of a domain is kept.
+func certificateOf(cfg config.Config, domain string) string {
+	return filepath.Join(cfg.Data, "certs", domain+".pem")
 }

@@ -1,0 +1,266 @@
+package admin
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+
+	"weir/sessionmgr"
+)
+
+// ErrNotRunning is returned by [Dial] when no server has the data folder.
+var ErrNotRunning = errors.New("no server runs on this data folder")
+
+// Client asks a [Control]. Safe for concurrent use.
+type Client struct {
+	http  *http.Client
+	close func()
+}
+
+// Dial makes a client of the server that runs on a data folder. It returns
+// ErrNotRunning, wrapped, if there is none.
+func Dial(data string) (*Client, error) {
+	dial := func(ctx context.Context) (net.Conn, error) {
+		path, release, err := socketPath(data)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}
+	conn, err := dial(context.Background())
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
+		return nil, fmt.Errorf("%w (%s)", ErrNotRunning, data)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("the control socket in %s is not for this user: use the server's user, or root", data)
+	case err != nil:
+		return nil, fmt.Errorf("the control socket in %s: %w", data, err)
+	}
+	conn.Close()
+	return newClient(dial), nil
+}
+
+// Local makes a client of a Control that listens nowhere: for commands that work
+// on the data folder while no server runs. Close ends both.
+func Local(c *Control) *Client {
+	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+	go c.serve(l)
+	cl := newClient(l.dial)
+	cl.close = func() { _ = c.Stop(context.Background()) }
+	return cl
+}
+
+func newClient(dial func(context.Context) (net.Conn, error)) *Client {
+	return &Client{http: &http.Client{Transport: &http.Transport{
+		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+		DisableCompression: true,
+	}}}
+}
+
+// Close releases the client's connections.
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	if c.close != nil {
+		c.close()
+	}
+}
+
+// pipeListener is a listener inside the process.
+type pipeListener struct {
+	conns chan net.Conn
+	done  chan struct{} // closed by Close
+}
+
+func (l *pipeListener) dial(ctx context.Context) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case l.conns <- theirs:
+		return ours, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Accept implements net.Listener.
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener; http.Server calls it once.
+func (l *pipeListener) Close() error { close(l.done); return nil }
+
+// Addr implements net.Listener.
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+// Status returns what the server tells about itself.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var st Status
+	return st, c.call(ctx, http.MethodGet, "/v1/status", nil, &st)
+}
+
+// Sessions lists sessions, all or those of an account (when not "").
+func (c *Client) Sessions(ctx context.Context, account string) ([]sessionmgr.Description, error) {
+	path := "/v1/sessions"
+	if account != "" {
+		path += "?account=" + url.QueryEscape(account)
+	}
+	var all []sessionmgr.Description
+	return all, c.call(ctx, http.MethodGet, path, nil, &all)
+}
+
+// Session describes one session by its id or full JID.
+func (c *Client) Session(ctx context.Context, id string) (sessionmgr.Description, error) {
+	var d sessionmgr.Description
+	return d, c.call(ctx, http.MethodGet, "/v1/sessions/"+url.PathEscape(id), nil, &d)
+}
+
+// Kick ends a session; its client is told text, or a default if it is "".
+func (c *Client) Kick(ctx context.Context, id, text string) (sessionmgr.Description, error) {
+	path := "/v1/sessions/" + url.PathEscape(id)
+	if text != "" {
+		path += "?text=" + url.QueryEscape(text)
+	}
+	var d sessionmgr.Description
+	return d, c.call(ctx, http.MethodDelete, path, nil, &d)
+}
+
+// Users lists accounts, all or those of a domain (when not "").
+func (c *Client) Users(ctx context.Context, domain string) ([]User, error) {
+	path := "/v1/users"
+	if domain != "" {
+		path += "?domain=" + url.QueryEscape(domain)
+	}
+	var all []User
+	return all, c.call(ctx, http.MethodGet, path, nil, &all)
+}
+
+// AddUser makes an account; with password "" the answer has one that was made.
+func (c *Client) AddUser(ctx context.Context, jid, password string) (User, error) {
+	var u User
+	return u, c.call(ctx, http.MethodPost, "/v1/users", Credentials{JID: jid, Password: password}, &u)
+}
+
+// SetPassword replaces an account's password; with "" the answer has one that
+// was made. It ends the account's sessions.
+func (c *Client) SetPassword(ctx context.Context, jid, password string) (User, error) {
+	var u User
+	return u, c.call(ctx, http.MethodPut, "/v1/users/"+url.PathEscape(jid)+"/password", Credentials{Password: password}, &u)
+}
+
+// SetDisabled locks an account, which ends its sessions, or opens it again.
+func (c *Client) SetDisabled(ctx context.Context, jid string, disabled bool) (User, error) {
+	var u User
+	return u, c.call(ctx, http.MethodPut, "/v1/users/"+url.PathEscape(jid)+"/disabled", Disabled{disabled}, &u)
+}
+
+// DeleteUser removes an account with everything that is kept for it.
+func (c *Client) DeleteUser(ctx context.Context, jid string) error {
+	return c.call(ctx, http.MethodDelete, "/v1/users/"+url.PathEscape(jid), nil, nil)
+}
+
+// Import makes many accounts: a line of list is an address, a blank and a
+// password. progress, unless nil, is called with how many entries are done.
+func (c *Client) Import(ctx context.Context, list io.Reader, progress func(entries int)) (Result, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://weir/v1/users/import", list)
+	if err != nil {
+		return Result{}, err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return Result{}, lost(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return Result{}, failure(res)
+	}
+	for dec := json.NewDecoder(bufio.NewReader(res.Body)); ; {
+		var p Progress
+		if err := dec.Decode(&p); err != nil {
+			return Result{}, fmt.Errorf("the server ended before the import had: %w; "+
+				"accounts made so far stay, importing the same list again is safe", err)
+		}
+		if p.Result != nil {
+			return *p.Result, nil
+		}
+		if progress != nil {
+			progress(p.Entries)
+		}
+	}
+}
+
+// Failed is an answer of the server that says no.
+type Failed struct {
+	Status int // of HTTP
+	Text   string
+}
+
+// Error is what the server said.
+func (f *Failed) Error() string { return f.Text }
+
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var content io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		content = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://weir"+path, content)
+	if err != nil {
+		return err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return lost(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return failure(res)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.NewDecoder(res.Body).Decode(out)
+}
+
+// lost is the error of a request that got no answer.
+func lost(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return fmt.Errorf("the server didn't answer: %w", err)
+}
+
+// failure reads an answer that says no.
+func failure(res *http.Response) error {
+	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err != nil {
+		return lost(err)
+	}
+	var f Failure
+	if json.Unmarshal(b, &f) != nil || f.Error == "" {
+		f.Error = res.Status + " " + strings.TrimSpace(string(b))
+	}
+	return &Failed{Status: res.StatusCode, Text: f.Error}
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"weir/sessionmgr"
+
+	"github.com/spf13/cobra"
+)
+
+// sessionCommand is "weir session".
+func sessionCommand() *cobra.Command {
+	return group("session", "See and end sessions", `A session is who a client is: an account, a resource, a presence. These commands
+ask the server that runs on the data folder.`,
+		`  weir session list
+  weir session show juliet@localhost/balcony
+  weir session kick juliet@localhost/balcony --text "please update your client"`,
+		sessionListCommand(), sessionShowCommand(), sessionKickCommand())
+}
+
+// sessionFlags are what all commands about sessions have.
+type sessionFlags struct {
+	settings *settings
+	json     bool
+}
+
+func sessionFlagsOf(cmd *cobra.Command) *sessionFlags {
+	f := &sessionFlags{settings: settingsOf(cmd, false)}
+	cmd.Flags().BoolVar(&f.json, "json", false, "answer in JSON")
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return f.complete(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+	}
+	return f
+}
+
+// complete lists what a session can be named by.
+func (f *sessionFlags) complete(ctx context.Context) []string {
+	var names []string
+	cfg, err := f.settings.load()
+	if err != nil {
+		return nil
+	}
+	if t, err := running(cfg); err == nil {
+		all, _ := t.Sessions(ctx, "")
+		for _, d := range all {
+			names = append(names, d.ID)
+			if d.JID != "" {
+				names = append(names, d.JID)
+			}
+		}
+		t.Client.Close()
+	}
+	return names
+}
+
+// with runs fn with the server that runs.
+func (f *sessionFlags) with(cmd *cobra.Command, fn func(context.Context, *target) error) error {
+	cfg, err := f.settings.load()
+	if err != nil {
+		return err
+	}
+	t, err := running(cfg)
+	if err != nil {
+		return err
+	}
+	defer t.Client.Close()
+	return fn(cmd.Context(), t)
+}
+
+func sessionListCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list [ACCOUNT]",
+		Short: "List sessions",
+		Long: `List the sessions of all accounts, or of one. Streams that have not logged in yet
+are listed too, without an address.`,
+		Example: "  weir session list\n  weir session list juliet@localhost\n  weir session list --json",
+		Args:    cobra.MaximumNArgs(1),
+	}
+	flags := sessionFlagsOf(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		account := ""
+		if len(args) > 0 {
+			account = args[0]
+		}
+		return flags.with(cmd, func(ctx context.Context, t *target) error {
+			all, err := t.Sessions(ctx, account)
+			if err != nil {
+				return err
+			}
+			if flags.json {
+				return writeJSON(cmd.OutOrStdout(), all)
+			}
+			if len(all) == 0 {
+				_, err := fmt.Fprintln(cmd.ErrOrStderr(), "no sessions")
+				return err
+			}
+			var rows [][]string
+			for _, d := range all {
+				rows = append(rows, sessionRow(d, time.Now()))
+			}
+			return table(cmd.OutOrStdout(), []string{"ID", "ADDRESS", "STATE", "PRESENCE", "TLS", "FROM", "CONNECTED", "ACTIVE"}, rows)
+		})
+	}
+	return cmd
+}
+
+func sessionRow(d sessionmgr.Description, now time.Time) []string {
+	return []string{d.ID, dash(d.JID), d.State, presenceOf(d), dash(d.TLS), dash(d.Remote), ago(now, d.Connected), ago(now, d.LastActive)}
+}
+
+func presenceOf(d sessionmgr.Description) string {
+	if !d.Available {
+		return "-"
+	}
+	return "available (" + strconv.Itoa(int(d.Priority)) + ")"
+}
+
+func sessionShowCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "show ID",
+		Short:   "Show everything about a session",
+		Long:    "Show everything about a session, by its id or its full address.",
+		Example: "  weir session show juliet@localhost/balcony",
+		Args:    exactly("the id or the full address of a session"),
+	}
+	flags := sessionFlagsOf(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return flags.with(cmd, func(ctx context.Context, t *target) error {
+			d, err := t.Session(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if flags.json {
+				return writeJSON(cmd.OutOrStdout(), d)
+			}
+			return showSession(cmd.OutOrStdout(), d, time.Now())
+		})
+	}
+	return cmd
+}
+
+func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
+	yes := func(b bool) string {
+		if b {
+			return "yes"
+		}
+		return "no"
+	}
+	tls := "none: this connection can be read on its way"
+	if d.TLS != "" {
+		tls = d.TLS + " " + d.Cipher
+	}
+	rows := [][]string{
+		{"id", d.ID},
+		{"address", dash(d.JID)},
+		{"host", dash(d.Host)},
+		{"state", d.State},
+		{"presence", presenceOf(d)},
+		{"gets roster pushes", yes(d.Interested)},
+		{"connected", at(d.Connected, now)},
+		{"last stanza from it", at(d.LastActive, now)},
+		{"from", dash(d.Remote) + " by " + dash(d.Transport) + " at " + dash(d.Listener)},
+		{"TLS", tls},
+		{"logged in by", dash(d.Mechanism)},
+		{"channel binding", dash(d.Binding)},
+		{"stanzas from it", strconv.FormatUint(uint64(d.Handled), 10)},
+		{"stanzas to it", strconv.FormatUint(uint64(d.Sent), 10)},
+		{"bytes waiting", strconv.Itoa(d.Waiting)},
+	}
+	if d.CatchingUp {
+		rows = append(rows, []string{"catching up", "yes: messages from the log are on their way"})
+	}
+	if d.Cause != "" {
+		rows = append(rows, []string{"ended", d.Cause})
+	}
+	return table(w, nil, rows)
+}
+
+func at(t, now time.Time) string {
+	if t.IsZero() || t.Unix() <= 0 {
+		return "never"
+	}
+	return t.Local().Format(time.DateTime) + " (" + ago(now, t) + ")"
+}
+
+func sessionKickCommand() *cobra.Command {
+	var text string
+	cmd := &cobra.Command{
+		Use:   "kick ID",
+		Short: "End a session",
+		Long: `End a session, by its id or its full address. Its client is told policy-violation
+and the text, and may come back at once: lock the account with "weir user disable"
+to keep it out.`,
+		Example: `  weir session kick juliet@localhost/balcony --text "please update your client"`,
+		Args:    exactly("the id or the full address of a session"),
+	}
+	flags := sessionFlagsOf(cmd)
+	cmd.Flags().StringVar(&text, "text", "", "what the client is told (default \"an administrator ended this session\")")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return flags.with(cmd, func(ctx context.Context, t *target) error {
+			d, err := t.Kick(ctx, args[0], text)
+			if err != nil {
+				return err
+			}
+			if flags.json {
+				return writeJSON(cmd.OutOrStdout(), d)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s kicked\n", d.ID, printable(d.JID))
+			return err
+		})
+	}
+	return cmd
+}
