@@ -13,7 +13,8 @@ import (
 	"mellium.im/xmpp/stream"
 )
 
-// bindRequest is the payload of a bind (RFC 6120 §7.7).
+// bindRequest is the payload of a bind (RFC 6120 §7.7). An empty resource leaves
+// the choice to the server (§7.7.2.1): mellium's client always asks for that.
 type bindRequest struct {
 	Resource string `xml:"resource"`
 }

@@ -2,6 +2,7 @@ package c2s
 
 import (
 	"crypto/rand"
+	"strconv"
 	"strings"
 
 	"weir/jid"
@@ -54,18 +55,24 @@ func (s *Stream) header(tok *xmlstream.Token) {
 		// A malformed one is treated as absent: before TLS it means nothing,
 		// after it the login decides.
 		if from, _ = jid.ParseBytes(v); !from.IsZero() {
-			r.to = from.Bare().String() // RFC 6120 §4.7.2
+			// RFC 6120 §4.7.2 has clients send their bare JID. Those that send a full
+			// one (mellium's) insist on getting that back.
+			r.to = from.String()
 		}
 	}
 	v, versioned := tok.Attr("version")
-	if !versioned {
-		r.version = "" // RFC 6120 §4.7.5
+	major, minor, _ := strings.Cut(string(v), ".")
+	switch { // RFC 6120 §4.7.5: the lower of the two, none for a peer without
+	case !versioned:
+		r.version = ""
+	case number(major) == 0 && number(minor) >= 0:
+		r.version = "0." + strconv.Itoa(number(minor))
 	}
 	host, why := s.checkAddress(tok, from)
 	if host != "" {
 		r.from = host
 	}
-	if e := checkSyntax(tok, s.scan.ContentNamespace(), string(v)); e != nil {
+	if e := checkSyntax(tok, s.scan.ContentNamespace(), number(major) == 1 && number(minor) >= 0); e != nil {
 		why = e // what is wrong with the header itself comes first
 	}
 	if why == nil {
@@ -97,8 +104,9 @@ func (s *Stream) accept(tok *xmlstream.Token, host string, from jid.JID) {
 	}
 }
 
-// checkSyntax checks namespaces, prefix and version.
-func checkSyntax(tok *xmlstream.Token, content, version string) *stream.Error {
+// checkSyntax checks name, prefix and namespaces; content is the default
+// namespace, understood whether we speak the version.
+func checkSyntax(tok *xmlstream.Token, content string, understood bool) *stream.Error {
 	if string(tok.Space) != nsStream { // RFC 6120 §4.8.1
 		return streamError(stream.InvalidNamespace, "the root element is not in the stream namespace")
 	}
@@ -112,9 +120,8 @@ func checkSyntax(tok *xmlstream.Token, content, version string) *stream.Error {
 	if content != "" && content != stanza.NSClient && (content != nsStream || len(tok.Prefix) > 0) { // RFC 6120 §4.8.3
 		return streamError(stream.InvalidNamespace, "the content namespace must be "+stanza.NSClient)
 	}
-	// RFC 6120 §4.7.5, §4.9.3.25: another major version would not be understood.
-	major, minor, ok := strings.Cut(version, ".")
-	if !ok || number(major) != 1 || number(minor) < 0 {
+	// RFC 6120 §4.9.3.25: another major version is another protocol.
+	if !understood {
 		return streamError(stream.UnsupportedVersion, "the version must be 1.0")
 	}
 	return nil

@@ -9,7 +9,9 @@ import (
 func TestResponseHeader(t *testing.T) {
 	for _, tt := range []struct{ name, send, want string }{
 		{"plain", headerVerona, `^<\?xml version='1.0'\?><stream:stream from='verona.lit' id='[A-Z2-7]{26}' version='1.0' xml:lang='en' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>$`},
-		{"from answered by to", "<stream:stream from='Juliet@Verona.lit/x' to='verona.lit' version='1.0' xmlns='jabber:client' xmlns:stream='" + nsStream + "'>",
+		{"full from", "<stream:stream from='Juliet@Verona.lit/x' to='verona.lit' version='1.0' xmlns='jabber:client' xmlns:stream='" + nsStream + "'>",
+			` to='juliet@verona.lit/x' version='1.0' `},
+		{"from answered by to", "<stream:stream from='Juliet@Verona.lit' to='verona.lit' version='1.0' xmlns='jabber:client' xmlns:stream='" + nsStream + "'>",
 			` to='juliet@verona.lit' version='1.0' `},
 		{"a bad from is none", "<stream:stream from='@@' to='verona.lit' version='1.0' xmlns='jabber:client' xmlns:stream='" + nsStream + "'>",
 			`id='[A-Z2-7]+' version='1.0' `},
@@ -73,9 +75,13 @@ func TestHeaderErrors(t *testing.T) {
 	}
 }
 
-// RFC 6120 §4.7.5: a peer without a version doesn't get one.
-func TestNoVersion(t *testing.T) {
+// RFC 6120 §4.7.5: an older peer gets its own version, one without gets none.
+func TestOldVersion(t *testing.T) {
 	c := newHouse(t).dial()
+	c.send(strings.Replace(header("verona.lit"), "version='1.0' xmlns", "version='0.09' xmlns", 1))
+	c.expectAll("<stream:stream", "version='0.9'")
+	c.expectError("unsupported-version")
+	c = newHouse(t).dial()
 	c.send("<stream:stream to='verona.lit' xmlns='jabber:client' xmlns:stream='" + nsStream + "'>")
 	got := c.expectAll("<stream:stream", ">")
 	if strings.Contains(got[len("<?xml version='1.0'?>"):], "version") {

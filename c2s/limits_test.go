@@ -236,7 +236,7 @@ func TestMuchAtOnce(t *testing.T) {
 // What a stream costs while nothing happens on it, besides its session and its
 // connection: the negotiation is gone.
 func TestStreamSize(t *testing.T) {
-	if n := unsafe.Sizeof(Stream{}); n > 448 {
+	if n := unsafe.Sizeof(Stream{}); n > 288 {
 		t.Errorf("a stream takes %d bytes", n)
 	}
 	h := newHouse(t)
