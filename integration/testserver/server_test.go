@@ -14,11 +14,11 @@ case "$1" in
 user) cp "$6" "$4.added" 2>/dev/null || { mkdir -p "$(dirname "$4")"; cp "$6" "$4.added"; }; exit 0;;
 fail) echo oops; exit 3;;
 esac
+trap 'echo bye; exit 0' TERM
 echo "weir is starting, data in $3"
 echo "listening c2s 127.0.0.1:1001"
 echo "listening c2s-tls on 127.0.0.1:1002 (TLS)"
 echo "WARNING listening c2s-insecure: addr=127.0.0.1:1003" >&2
-trap 'echo bye; exit 0' TERM
 while :; do sleep 0.05; done
 `
 
