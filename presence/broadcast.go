@@ -19,9 +19,8 @@ func (h *Handler) available(ctx context.Context, s *sessionmgr.Session, st *stan
 	}
 	initial := !s.Available()
 	s.SetPresence(st, prio)
-	var out []sessionmgr.Delivery
 	audience := h.audience(st.From.Bare())
-	out = h.fanOut(out, audience, st)
+	out := h.fanOut(make([]sessionmgr.Delivery, 0, len(audience.contacts)+4), audience, st)
 	var learned Snapshot
 	if initial {
 		learned = h.contactsOf(s)

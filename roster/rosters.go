@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 
 	"weir/jid"
 	"weir/stanza"
@@ -121,6 +122,7 @@ func (r *Rosters) collect(account jid.JID, dst []jid.JID, want func(State) bool)
 	}
 	a.mu.RLock()
 	defer a.mu.RUnlock()
+	dst = slices.Grow(dst, len(a.items))
 	for _, i := range a.items {
 		if want(i.State) {
 			dst = append(dst, i.JID)
