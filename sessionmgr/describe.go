@@ -33,12 +33,12 @@ func (s *Session) Describe() Description {
 	d := Description{
 		ID: s.id, JID: s.full.String(), Host: s.host, State: s.state.String(),
 		Available: s.presence != nil, Interested: s.interested, Priority: s.priority,
-		Connected: s.created, Transport: s.info.Transport, Listener: s.info.Listener,
-		TLS: s.info.TLS, Cipher: s.info.Cipher, Mechanism: s.info.Mechanism, Binding: s.info.Binding,
+		Connected: s.created, Transport: s.traits.transport, Listener: s.traits.listener,
+		TLS: s.traits.tls, Cipher: s.traits.cipher, Mechanism: s.traits.mechanism, Binding: s.traits.binding,
 		CatchingUp: s.drained != nil,
 	}
-	if s.info.Remote.IsValid() {
-		d.Remote = s.info.Remote.String()
+	if s.remote.IsValid() {
+		d.Remote = s.remote.String()
 	}
 	if s.state == Destroyed {
 		d.Cause = s.cause.String()

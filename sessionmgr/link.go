@@ -34,3 +34,24 @@ type LinkInfo struct {
 	Mechanism string         // SASL mechanism, "" before login
 	Binding   string         // channel binding type, "" without
 }
+
+// traits are what many sessions have in common of their LinkInfo: kept once.
+type traits struct{ transport, listener, tls, cipher, mechanism, binding string }
+
+// share returns the one copy of the traits of info.
+func (m *Manager) share(info LinkInfo) *traits {
+	t := traits{info.Transport, info.Listener, info.TLS, info.Cipher, info.Mechanism, info.Binding}
+	if known, ok := m.traits.Load(t); ok {
+		return known.(*traits)
+	}
+	known, _ := m.traits.LoadOrStore(t, &t)
+	return known.(*traits)
+}
+
+// with returns the LinkInfo of a session with these traits.
+func (t *traits) with(remote netip.AddrPort) LinkInfo {
+	return LinkInfo{
+		Transport: t.transport, Listener: t.listener, Remote: remote,
+		TLS: t.tls, Cipher: t.cipher, Mechanism: t.mechanism, Binding: t.binding,
+	}
+}

@@ -109,6 +109,7 @@ type Manager struct {
 	ledgers  ledgers
 	pipe     pipeline
 	work     crew        // goroutines that work for the manager
+	traits   sync.Map    // traits to *traits
 	failed   atomic.Bool // the store is lost
 	stopping atomic.Bool
 
@@ -176,7 +177,7 @@ func (m *Manager) Range(fn func(*Session) bool) { m.registry.walk(fn) }
 // Open makes a session in state c2s_unauthed for a connection just accepted.
 func (m *Manager) Open(l Link, info LinkInfo) *Session {
 	id := randomName(10)
-	s := &Session{m: m, id: id, created: time.Now(), link: l, info: info}
+	s := &Session{m: m, id: id, created: time.Now(), link: l, traits: m.share(info), remote: info.Remote}
 	s.reach.Store(unreachable)
 	m.registry.add(s)
 	m.metrics.opened.Inc()

@@ -3,6 +3,7 @@ package sessionmgr
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,7 +36,8 @@ type Session struct {
 
 	mu         sync.Mutex // guards what is below
 	link       Link
-	info       LinkInfo
+	traits     *traits        // of the link
+	remote     netip.AddrPort // of the link
 	state      State
 	cause      Cause
 	host       string
@@ -142,14 +144,14 @@ func (s *Session) Link() Link {
 func (s *Session) Info() LinkInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.info
+	return s.traits.with(s.remote)
 }
 
 // SetInfo renews it: after TLS and after SASL.
 func (s *Session) SetInfo(info LinkInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.info = info
+	s.traits, s.remote = s.m.share(info), info.Remote
 }
 
 // Handled returns how many stanzas of the client were taken, modulo 2^32.

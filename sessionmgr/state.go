@@ -77,7 +77,7 @@ func Keepings() map[string]Keeping {
 		"id": Durable, "created": Durable, "full": Durable, "handled": Durable, "sent": Durable,
 		"presence": Durable, "priority": Durable, "interested": Durable,
 		"m": Rebuildable, "host": Rebuildable, "state": Rebuildable, "reach": Rebuildable,
-		"link": Volatile, "info": Volatile, "cause": Volatile, "slots": Volatile, "done": Volatile, "mu": Volatile,
+		"link": Volatile, "traits": Volatile, "remote": Volatile, "cause": Volatile, "slots": Volatile, "done": Volatile, "mu": Volatile,
 		"pendingBatch": Volatile, "touched": Volatile, "behind": Volatile, "held": Volatile, "heldBytes": Volatile,
 		"drained": Volatile, "active": Volatile,
 	}

@@ -8,6 +8,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/xdg-go/scram"
 )
 
 // client is a connection that knows just enough XMPP to log in; it costs as
@@ -41,10 +43,7 @@ func login(b *testing.B, s *server, secure bool, user, resource string) *client 
 	b.Helper()
 	c := dial(b, s, secure)
 	c.header()
-	c.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%s</auth>",
-		base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00password")))
-	c.until("<success")
-	c.until(">")
+	c.authenticate(user)
 	c.header()
 	c.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>%s</resource></bind></iq>", resource)
 	c.until("</iq>")
@@ -53,6 +52,56 @@ func login(b *testing.B, s *server, secure bool, user, resource string) *client 
 	c.until("<presence ")
 	c.until(">")
 	return c
+}
+
+// authenticate logs in by SCRAM-SHA-256, which costs the server next to nothing.
+func (c *client) authenticate(user string) {
+	c.b.Helper()
+	auth, err := scram.SHA256.NewClient(user, "password", "")
+	if err != nil {
+		c.b.Fatal(err)
+	}
+	x := auth.WithMinIterations(4096).NewConversation()
+	step := func(challenge string) string {
+		next, err := x.Step(challenge)
+		if err != nil {
+			c.b.Fatal(err)
+		}
+		return base64.StdEncoding.EncodeToString([]byte(next))
+	}
+	c.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-256'>%s</auth>", step(""))
+	c.until("<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>")
+	challenge, err := base64.StdEncoding.DecodeString(c.text("</challenge>"))
+	if err != nil {
+		c.b.Fatal(err)
+	}
+	c.send("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>%s</response>", step(string(challenge)))
+	c.until("</success>")
+}
+
+// text reads and returns what stands before an end, which it takes too.
+func (c *client) text(end string) string {
+	c.b.Helper()
+	var before []byte
+	for {
+		if at := bytes.Index(c.buf, []byte(end)); at >= 0 {
+			before = bytes.Clone(c.buf[:at])
+			break
+		}
+		c.more(end)
+	}
+	c.until(end)
+	return string(before)
+}
+
+func (c *client) more(waitingFor string) {
+	c.b.Helper()
+	chunk := make([]byte, 4096)
+	n, err := c.conn.Read(chunk)
+	if err != nil {
+		c.b.Fatalf("waiting for %s: %v; read %s", waitingFor, err, c.buf)
+	}
+	c.buf = append(c.buf, chunk[:n]...)
 }
 
 func (c *client) header() {
@@ -74,12 +123,7 @@ func (c *client) until(text string) {
 			c.buf = c.buf[at+len(text):]
 			return
 		}
-		chunk := make([]byte, 4096)
-		n, err := c.conn.Read(chunk)
-		if err != nil {
-			c.b.Fatalf("waiting for %s: %v; read %s", text, err, c.buf)
-		}
-		c.buf = append(c.buf, chunk[:n]...)
+		c.more(text)
 	}
 }
 
