@@ -1,7 +1,5 @@
 package roster
 
-import "weir/stanza"
-
 // State is one of the nine subscription states between a user and a contact,
 // seen from the user (RFC 6121 §A.1).
 type State uint8
@@ -111,11 +109,4 @@ func Outbound(typ string) (e Event, ok bool) {
 		}
 	}
 	return 0, false
-}
-
-// IsSubscription reports whether st is one of the four presence stanzas that
-// manage subscriptions (RFC 6121 §3).
-func IsSubscription(st *stanza.Stanza) bool {
-	_, ok := Outbound(st.Type)
-	return ok && st.Kind == stanza.Presence
 }

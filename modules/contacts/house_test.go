@@ -108,16 +108,14 @@ func newHouse(t testing.TB, limits roster.Options, o Options) *house {
 // client is a session with a link that keeps what is appended.
 type client struct {
 	*sessionmgr.Session
-	h       *house
-	mu      sync.Mutex
-	in      []string
-	discard bool
+	h      *house
+	mu     sync.Mutex
+	in     []string
+	busy   int // looks at Waiting that find much
+	looked func()
 }
 
 func (c *client) Append(st *stanza.Stanza) error {
-	if c.discard {
-		return nil
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.in = append(c.in, string(st.AppendTo(nil)))
@@ -125,9 +123,21 @@ func (c *client) Append(st *stanza.Stanza) error {
 }
 
 func (c *client) Flush()              {}
-func (c *client) Waiting() int        { return 0 }
 func (c *client) Close(*stream.Error) {}
-func (c *client) end()                { c.h.Closed(c.Session, sessionmgr.Cause{Code: sessionmgr.LinkLost}) }
+
+func (c *client) Waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.looked != nil {
+		c.looked()
+	}
+	if c.busy == 0 {
+		return 0
+	}
+	c.busy--
+	return 1 << 20
+}
+func (c *client) end() { c.h.Closed(c.Session, sessionmgr.Cause{Code: sessionmgr.LinkLost}) }
 
 // connect makes an authenticated session without a resource.
 func (h *house) connect(j jid.JID) *client {

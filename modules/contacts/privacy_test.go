@@ -145,7 +145,7 @@ func TestRequestsAtEveryLogin(t *testing.T) {
 	}
 }
 
-// TestManyRequests come in pieces, all of them.
+// TestManyRequests come in pieces, all of them, as fast as the client reads.
 func TestManyRequests(t *testing.T) {
 	h := newHouse(t, roster.Options{}, Options{})
 	status := strings.Repeat("x", 2000)
@@ -160,8 +160,24 @@ func TestManyRequests(t *testing.T) {
 		}
 	}
 	c := h.bind(jj + "/x")
+	c.busy = 3 // it takes its time before the second piece
 	c.send("<presence/>")
-	if got := c.got(); len(got) != 101 {
-		t.Errorf("%d stanzas", len(got))
+	if got := c.got(); len(got) != 101 || c.busy != 0 {
+		t.Errorf("%d stanzas, %d looks left", len(got), c.busy)
+	}
+	// A client that goes instead of reading gets one piece.
+	c = h.bind(jj + "/y")
+	c.busy = 1 << 30
+	looks := 0
+	c.looked = func() {
+		if looks++; looks == 2 {
+			go c.end()
+		}
+	}
+	c.send("<presence/>")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.in); n == 0 || n > 40 {
+		t.Errorf("%d stanzas", n)
 	}
 }

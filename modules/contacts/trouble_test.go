@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"weir/hook"
 	"weir/jid"
@@ -43,6 +44,7 @@ func waitFor(c *client, n int) {
 		if have >= n {
 			return
 		}
+		time.Sleep(100 * time.Microsecond)
 	}
 }
 
