@@ -212,12 +212,15 @@ func damaged(err error) bool {
 
 // fail marks the store failed, for good. stuck says that Pebble was left in the middle.
 func (s *Store) fail(cause error, stuck bool) {
-	s.fence.shut.Store(true)
 	if stuck {
 		s.stuck.Store(true)
 	}
 	err := fmt.Errorf("%w: %s: %w", storage.ErrFailed, s.dir, cause)
-	if !s.failure.CompareAndSwap(nil, &err) {
+	first := s.failure.CompareAndSwap(nil, &err)
+	// Frozen only after the failure can be seen: whatever is swallowed from now
+	// on, its answer is made after a look at Err and is no nil.
+	s.fence.shut.Store(true)
+	if !first {
 		return
 	}
 	close(s.failed)
