@@ -75,12 +75,12 @@ func (s *Stream) header(tok *xmlstream.Token) {
 	if e := checkSyntax(tok, s.scan.ContentNamespace(), number(major) == 1 && number(minor) >= 0); e != nil {
 		why = e // what is wrong with the header itself comes first
 	}
-	if why == nil {
-		s.accept(tok, host, from)
-	}
 	var features []byte
 	if why == nil {
-		features = s.features(host)
+		s.accept(tok, host, from)
+		if why = s.deadEnd(); why == nil {
+			features = s.features(host)
+		}
 	}
 	_ = s.send(func(dst []byte) []byte {
 		s.opened = true
@@ -102,6 +102,16 @@ func (s *Stream) accept(tok *xmlstream.Token, host string, from jid.JID) {
 		s.neg.named = true
 		s.srv.sm.StreamOpened(s.Session(), host)
 	}
+}
+
+// deadEnd is the error for a client that has to use TLS where there is none: no
+// features at all would tell it that the negotiation is complete (RFC 6120 §4.3.5).
+func (s *Stream) deadEnd() *stream.Error {
+	if s.mayLogin() || s.hasTLS() {
+		return nil
+	}
+	s.log().Error("no TLS for a host whose clients must use it", "host", s.neg.host)
+	return streamError(stream.InternalServerError, "TLS is required, and not configured for this host")
 }
 
 // checkSyntax checks name, prefix and namespaces; content is the default

@@ -219,7 +219,7 @@ func (s *Stream) failure(mechanism string, f *auth.Failure) {
 		mechanism = "unknown"
 	}
 	s.srv.metrics.auth.WithLabelValues(mechanism, condition).Inc()
-	s.log().Info("login failed", "mechanism", mechanism, "condition", condition, "err", f.Err)
+	s.log().Info("login failed", "mechanism", mechanism, "condition", condition, "remote", s.conn.RemoteAddr(), "err", f.Err)
 	ev := AuthFailed{Session: s.Session(), Mechanism: mechanism, Condition: condition, Remote: s.conn.RemoteAddr()}
 	if err := s.srv.Hooks.AuthFailed.Run(s.ctx(), ev); err != nil {
 		s.hookFailed(err)

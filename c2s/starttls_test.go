@@ -91,3 +91,26 @@ func TestHandshakeFails(t *testing.T) {
 		t.Errorf("cause: %v", got)
 	}
 }
+
+// Where TLS is required and impossible, the client is told so.
+func TestNoTLSThoughRequired(t *testing.T) {
+	h := newHouse(t, withTLS)
+	h.lis.StartTLS = func(string) *tls.Config { return nil }
+	c := h.dial()
+	c.send(headerVerona)
+	if text := c.expectError("internal-server-error"); !strings.Contains(text, "TLS") {
+		t.Errorf("text: %q", text)
+	}
+}
+
+// A connection that was negotiated for another protocol is no client's (XEP-0368 §3).
+func TestALPN(t *testing.T) {
+	for protocol, ok := range map[string]bool{"": true, "xmpp-client": true, "h2": false, "xmpp-server": false} {
+		if err := checkALPN(&tls.ConnectionState{NegotiatedProtocol: protocol}); (err == nil) != ok {
+			t.Errorf("%q: %v", protocol, err)
+		}
+	}
+	if err := checkALPN(nil); err != nil {
+		t.Error(err)
+	}
+}
