@@ -23,6 +23,7 @@ func (m *Manager) Inbound(s *Session, st *stanza.Stanza, resume func()) (paused 
 	if st.Kind == stanza.Message && st.To.IsZero() {
 		st = st.With(st.From, sender(s)) // RFC 6120 §10.3.1
 	}
+	st = m.unforged(st)
 	if m.blocks(s, st) {
 		m.work.Go(func() {
 			m.handle(s, st)
