@@ -33,7 +33,7 @@ var docs = map[string]string{
 	"network.handshake_timeout":    "HandshakeTimeout bounds a TLS handshake. Default 10 s.",
 	"network.limit_loopback":       "LimitLoopback applies the two to loopback addresses too. Default false.",
 	"network.max_input":            "MaxInput is how many bytes of input not taken by the handler are kept: a last resort, the handler's own limits should be lower. Default 1 MiB.",
-	"network.max_output":           "MaxOutput is how many bytes may wait for a peer that reads slowly. Default 256 KiB.",
+	"network.max_output":           "MaxOutput is how many bytes may wait for a peer that reads slowly. What is appended in the moment of a write that the kernel accepts may be eight times as much. Default 256 KiB.",
 	"network.max_per_addr":         "MaxPerAddr is how many connections an address (IPv6: a /64) may have. Default 500.",
 	"network.max_unauth_per_addr":  "MaxUnauthPerAddr is how many of them may be not yet authenticated. Default 50.",
 	"network.stall_timeout":        "StallTimeout is how long writing may make no progress. Default 30 s.",

@@ -60,22 +60,14 @@ func Load(src Source) (Config, error) {
 	for _, f := range src.Flags {
 		l.text(f.Key, f.Value, Mistake{From: "the flag " + f.Name})
 	}
-	l.validate()
-	if len(l.mistakes) > 0 {
-		return l.cfg, l.mistakes
-	}
-	return l.cfg, nil
+	return l.result()
 }
 
 // Parse is Load for the text of a file alone; name is for its mistakes.
 func Parse(name, text string) (Config, error) {
 	l := &loader{cfg: Default(), all: settings(), origin: map[string]Mistake{}}
 	l.file(name, text)
-	l.validate()
-	if len(l.mistakes) > 0 {
-		return l.cfg, l.mistakes
-	}
-	return l.cfg, nil
+	return l.result()
 }
 
 // loader is a configuration under way.
@@ -110,13 +102,14 @@ func (l *loader) file(name, text string) {
 		at, why := Mistake{File: name}, err.Error()
 		var pe toml.ParseError
 		if errors.As(err, &pe) {
-			at.Line, at.Column, why = pe.Position.Line, max(pe.Position.Col, 1), pe.Message
+			// Not its line: behind a missing bracket that is the next one.
+			p := (&locator{text: text}).place(pe.Position.Start)
+			at.Line, at.Column, why = p.line, p.column, pe.Message
 		}
 		l.complain(at, pe.LastKey, "not TOML: "+why, "texts stand in quotes, lists in [brackets]; `weir config` shows every setting")
 		return
 	}
 	l.places = locate(text)
-	found := len(l.mistakes)
 	for _, key := range sorted(tree) {
 		if l.isSection(key) {
 			l.section(name, key, tree[key])
@@ -124,12 +117,25 @@ func (l *loader) file(name, text string) {
 			l.value(name, "", key, tree[key])
 		}
 	}
-	slices.SortStableFunc(l.mistakes[found:], func(a, b Mistake) int {
-		if a.Line != b.Line {
+}
+
+// result is what was loaded, with the mistakes in the order of the file and
+// those from elsewhere behind them.
+func (l *loader) result() (Config, error) {
+	l.validate()
+	if len(l.mistakes) == 0 {
+		return l.cfg, nil
+	}
+	slices.SortStableFunc(l.mistakes, func(a, b Mistake) int {
+		switch {
+		case a.File != b.File:
+			return strings.Compare(b.File, a.File)
+		case a.Line != b.Line:
 			return a.Line - b.Line
 		}
 		return a.Column - b.Column
 	})
+	return l.cfg, l.mistakes
 }
 
 func sorted(m map[string]any) []string {

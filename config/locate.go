@@ -59,6 +59,9 @@ func (l *locator) header() []string {
 	}
 	var path []string
 	for _, name := range l.names() {
+		if _, ok := l.found[join(path)]; !ok && len(path) > 0 {
+			l.add(path, start, start) // only named on the way to another
+		}
 		path = append(path, name)
 		if n := l.arrays[join(path)]; n > 0 && !array {
 			path = append(path, "#"+strconv.Itoa(n-1))
@@ -106,16 +109,18 @@ func (l *locator) value(path []string) {
 	case '[':
 		l.at++
 		for i := 0; l.more(']'); i++ {
+			start := l.at
 			element := append(append([]string(nil), path...), "#"+strconv.Itoa(i))
 			l.add(element, l.at, l.at)
 			l.value(element)
-			l.comma()
+			l.comma(start)
 		}
 	case '{':
 		l.at++
 		for l.more('}') {
+			start := l.at
 			l.pair(path)
-			l.comma()
+			l.comma(start)
 		}
 	default:
 		l.at += strings.IndexAny(l.text[l.at:]+"\n", ",]}#\r\n")
@@ -133,13 +138,11 @@ func (l *locator) more(end byte) bool {
 	return l.at < len(l.text)
 }
 
-func (l *locator) comma() {
-	before := l.at
+// comma steps over a comma behind an element that began at start.
+func (l *locator) comma(start int) {
 	l.blank()
-	if l.next(',') {
+	if l.next(',') || l.at == start { // or not TOML after all
 		l.at++
-	} else if l.at == before && !l.next(']') && !l.next('}') {
-		l.at++ // not TOML after all
 	}
 }
 
@@ -219,7 +222,7 @@ func (l *locator) add(path []string, key, value int) {
 // place turns an offset into line and column, both counted from 1; columns are
 // characters.
 func (l *locator) place(at int) place {
-	at = min(at, len(l.text))
+	at = max(0, min(at, len(l.text)))
 	line := strings.Count(l.text[:at], "\n")
 	start := strings.LastIndexByte(l.text[:at], '\n') + 1
 	return place{line + 1, utf8.RuneCountInString(l.text[start:at]) + 1}

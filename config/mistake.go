@@ -93,9 +93,10 @@ func distance(a, b string) int {
 
 // unknown says that a key isn't one, and which it may have been meant to be.
 func unknown(section, name string, all []setting) (text, hint string) {
-	var here, sections, elsewhere []string
+	var here, sections, elsewhere, names []string
 	for i := range all {
 		s := &all[i]
+		names = append(names, s.name)
 		switch {
 		case s.section == section:
 			here = append(here, s.name)
@@ -122,6 +123,12 @@ func unknown(section, name string, all []setting) (text, hint string) {
 		}
 	case n != "":
 		hint = "did you mean " + n + "?"
+	case nearest(name, names) != "":
+		other := all[slices.Index(names, nearest(name, names))]
+		hint = "did you mean " + other.name + " in [" + other.section + "]?"
+		if other.section == "" {
+			hint = "did you mean " + other.name + ", before the first [section]?"
+		}
 	default:
 		hint = "known here: " + strings.Join(here, ", ")
 	}

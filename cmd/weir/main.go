@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 
+	"weir/config"
+
 	"github.com/spf13/cobra"
 )
 
@@ -27,11 +29,15 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	cmd.SetErr(errs)
 	err := cmd.ExecuteContext(ctx)
 	var code exitCode
+	var mistakes config.Mistakes
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &code):
 		return int(code)
+	case errors.As(err, &mistakes):
+		fmt.Fprintf(errs, "weir: %s in the configuration:\n%v\n", plural(len(mistakes), "mistake"), mistakes)
+		return 1
 	}
 	for i, line := range strings.Split(err.Error(), "\n") {
 		if i == 0 {

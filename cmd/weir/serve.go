@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -110,9 +111,14 @@ func await(ctx context.Context, s *weir.Server, signals <-chan os.Signal) string
 	}
 }
 
+// sameSignal is within which time a further signal is the first one again: some
+// programs that end others send it to the process and to its group.
+const sameSignal = 300 * time.Millisecond
+
 // stop ends the server in order; a further signal ends the process at once.
 // Clients that don't go in time are cut: that is no failure.
 func stop(s *weir.Server, cfg config.Config, signals <-chan os.Signal) error {
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
 	defer cancel()
 	done := make(chan error, 1)
@@ -126,7 +132,7 @@ func stop(s *weir.Server, cfg config.Config, signals <-chan os.Signal) error {
 			}
 			return err
 		case sig := <-signals:
-			if n, ok := sig.(syscall.Signal); ok && sig != syscall.SIGHUP {
+			if n, ok := sig.(syscall.Signal); ok && sig != syscall.SIGHUP && time.Since(began) > sameSignal {
 				s.Log.Warn("ended at once by a second signal")
 				return exitCode(128 + int(n))
 			}
@@ -150,10 +156,18 @@ func sayHowToAdd(w io.Writer, s *weir.Server) error {
 	cfg := s.Config
 	data := ""
 	if cfg.Data != config.Default().Data {
-		data = " --data " + cfg.Data
+		data = " --data " + shellWord(cfg.Data)
 	}
 	_, err := fmt.Fprintf(w, "to make an account: weir user add%s NAME@%s\n", data, cfg.Domains[0])
 	return err
+}
+
+// shellWord quotes a word for a shell where it needs it.
+func shellWord(s string) string {
+	if strings.ContainsAny(s, " \t\n'\"\\$`*?[]{}()<>|&;#~!") || s == "" {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
 }
 
 func warnInsecure(w io.Writer, cfg config.Config) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"weir/admin"
 
@@ -55,7 +56,7 @@ func importUsers(ctx context.Context, cmd *cobra.Command, t *target, from string
 func tellImport(out, errs io.Writer, r admin.Result) error {
 	for _, l := range r.Lines {
 		text := l.Error
-		if l.JID != "" {
+		if l.JID != "" && !strings.HasPrefix(text, l.JID) {
 			text = l.JID + ": " + text
 		}
 		fmt.Fprintf(errs, "line %d: %s\n", l.Line, printable(text))
