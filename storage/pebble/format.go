@@ -19,7 +19,8 @@ var formatKey = []byte("\x00format")
 // to change, which is committed together with the new version.
 type migration func(db *pebble.DB, b *pebble.Batch) error
 
-// migrations has, for each version but the newest, how to leave it.
+// migrations has, for each version but the newest, how to leave it. It is never
+// written at run time.
 var migrations = map[int]migration{}
 
 // readFormat returns the store's version, 0 for a new store.
