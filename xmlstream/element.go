@@ -257,8 +257,11 @@ func (w *work) noteText(b []byte) {
 func (w *work) cdataStart(buf []byte, i int) int {
 	const begin = "<![CDATA["
 	n := min(len(buf)-i, len(begin))
-	if string(buf[i:i+n]) != begin[:n] || len(w.open) == 0 {
+	switch {
+	case string(buf[i:i+n]) != begin[:n]:
 		return w.fail(i, condRestrictedXML, "comment or document type declaration")
+	case len(w.open) == 0 && n > len("<!"): // it is text like any other, in a place where none belongs
+		return w.fail(i, condBadFormat, "character data outside of an element")
 	}
 	if n < len(begin) {
 		return needMore
