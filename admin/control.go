@@ -102,8 +102,14 @@ func (c *Control) serve(l net.Listener) {
 // clear removes the socket of a server that is no more. short is another name
 // for path that fits into a socket's address.
 func clear(path, short string) error {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+	fi, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
+	case err != nil:
+		return fmt.Errorf("the control socket can't be opened: %w", err)
+	case fi.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s is in the way of the control socket: move it elsewhere", path)
 	}
 	conn, err := net.DialTimeout("unix", short, time.Second)
 	if err == nil {

@@ -23,13 +23,16 @@ func (l ownerOnly) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		uid, err := peerUID(c)
-		if err == nil && (uid == 0 || uid == uint32(os.Geteuid())) {
+		if err == nil && mayUse(uid, os.Geteuid()) {
 			return c, nil
 		}
 		l.log.Warn("a stranger at the control socket was refused", "uid", uid, "err", err)
 		c.Close()
 	}
 }
+
+// mayUse reports whether a user may use the socket of a server that runs as euid.
+func mayUse(uid uint32, euid int) bool { return uid == 0 || int64(uid) == int64(euid) }
 
 // peerUID asks the kernel who is at the other end.
 func peerUID(c net.Conn) (uid uint32, err error) {

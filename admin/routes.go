@@ -15,10 +15,9 @@ import (
 	"weir/storage"
 )
 
-// routes is the table of what can be asked.
-func (c *Control) routes() http.Handler {
-	mux := http.NewServeMux()
-	for pattern, serve := range map[string]func(http.ResponseWriter, *http.Request) (any, error){
+// table is what can be asked; docs/control.md has it for people.
+func (c *Control) table() map[string]func(http.ResponseWriter, *http.Request) (any, error) {
+	return map[string]func(http.ResponseWriter, *http.Request) (any, error){
 		"GET /v1/status":               c.getStatus,
 		"GET /v1/sessions":             c.listSessions,
 		"GET /v1/sessions/{id}":        c.showSession,
@@ -29,7 +28,13 @@ func (c *Control) routes() http.Handler {
 		"DELETE /v1/users/{jid}":       c.deleteUser,
 		"PUT /v1/users/{jid}/password": c.setPassword,
 		"PUT /v1/users/{jid}/disabled": c.setDisabled,
-	} {
+	}
+}
+
+// routes makes the table a handler.
+func (c *Control) routes() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, serve := range c.table() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			limit := int64(maxBody)
 			if pattern == importPattern {

@@ -45,6 +45,9 @@ func (c *Control) listUsers(_ http.ResponseWriter, r *http.Request) (any, error)
 	}
 	domains := c.sessions.Domains()
 	if d := r.URL.Query().Get("domain"); d != "" {
+		if _, err := jid.New("", d, ""); err != nil {
+			return nil, problemf(http.StatusBadRequest, "%q is not a domain: %v", d, err)
+		}
 		domains = []string{d}
 	}
 	all := []User{}
