@@ -50,7 +50,7 @@ func (c *Conn) fail(cause error) {
 		c.mu.Unlock()
 		return
 	}
-	c.dead = true
+	c.dead, c.lost = true, c.outLen()+c.behind()
 	if c.cause == nil {
 		c.cause = cause
 	}

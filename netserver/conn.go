@@ -55,6 +55,7 @@ type Conn struct {
 	out       *buffer // appended and not yet taken by a drainer
 	ct        *buffer // ciphertext for the kernel
 	inflight  int     // bytes of the batch that is being written
+	lost      int     // bytes that waited when the connection failed
 	draining  bool    // the drain token is taken
 	again     bool    // a drain was asked for
 	want      bool    // WantDrain

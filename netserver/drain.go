@@ -64,9 +64,13 @@ func (c *Conn) outLen() int {
 }
 
 // Buffered returns how many bytes wait: appended, or as ciphertext for the kernel.
+// Once the connection has failed it is what was never written, for good.
 func (c *Conn) Buffered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.dead {
+		return c.lost
+	}
 	return c.outLen() + c.behind()
 }
 

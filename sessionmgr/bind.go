@@ -3,6 +3,7 @@ package sessionmgr
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"weir/hook"
 	"weir/jid"
@@ -33,16 +34,18 @@ func (m *Manager) Bind(ctx context.Context, s *Session, asked string, answered f
 	if err != nil {
 		return stanza.BadRequest("that can't be a resource: " + err.Error()) // RFC 6120 §7.7.2.1
 	}
+	l, err := m.ledgers.acquire(ctx, account)
+	if err != nil {
+		return m.bindError(s, err)
+	}
+	defer m.ledgers.release(l)
 	for {
-		old, err := m.tryBind(s, full, answered)
+		old, err := m.tryBind(s, l, full, answered)
 		switch {
 		case err != nil:
 			return err
 		case old == nil:
-			m.metrics.bound.Inc()
-			m.ran(s, m.Hooks.Bound.Run(ctx, s))
-			s.Log().Info("session bound", "jid", full)
-			return nil
+			return m.nowBound(ctx, s)
 		case m.o.Conflict == ConflictRefuse:
 			return stanza.Conflict() // RFC 6120 §7.7.2.2
 		case m.o.Conflict == ConflictRename:
@@ -51,41 +54,60 @@ func (m *Manager) Bind(ctx context.Context, s *Session, asked string, answered f
 			}
 		default:
 			m.Kick(old, Cause{Replaced, "by session " + s.id}, &stream.Error{Err: "conflict"})
+			select {
+			case <-old.partingDone(): // whoever hears of both hears of its end first
+			case <-ctx.Done():
+				return m.bindError(s, context.Cause(ctx))
+			}
 		}
 	}
+}
+
+// nowBound runs Bound, and the last hooks if the session ended meanwhile.
+func (m *Manager) nowBound(ctx context.Context, s *Session) error {
+	told := s.State() == Bound
+	if told {
+		m.metrics.bound.Inc()
+		s.Log().Info("session bound", "jid", s.JID())
+		m.ran(s, m.Hooks.Bound.Run(ctx, s))
+	}
+	s.mu.Lock()
+	s.binding = false
+	ended := s.state == Destroyed
+	s.mu.Unlock()
+	if !ended {
+		return nil
+	}
+	m.inOrder(func() { m.leave(s) })
+	m.farewell(s, told)
+	return stanza.NotAllowed("the session has ended")
 }
 
 // tryBind puts the session into the registry unless the resource is taken: it
 // then returns who has it. In the pipeline's order, so that nothing is delivered
 // between the registration and the answer.
-func (m *Manager) tryBind(s *Session, full jid.JID, answered func(jid.JID)) (holder *Session, err error) {
-	bare := full.Bare()
+func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, answered func(jid.JID)) (holder *Session, err error) {
 	m.inOrder(func() {
-		sessions := m.registry.bound(bare)
-		if holder = find(sessions, full); holder != nil {
+		if holder = m.registry.holder(full); holder != nil {
 			return
 		}
-		if len(sessions) >= m.o.MaxSessions {
-			err = stanza.ResourceConstraint("this account has as many sessions as it may have") // RFC 6120 §7.6.2.1
+		if n := m.o.MaxSessions; len(m.registry.bound(l.account)) >= n {
+			err = stanza.ResourceConstraint(fmt.Sprintf("this account has %d sessions, as many as it may have", n)) // RFC 6120 §7.6.2.1
 			return
 		}
 		s.mu.Lock()
-		if s.state != Unbound {
+		if s.state != Unbound || l.dead {
 			s.mu.Unlock()
 			err = stanza.NotAllowed()
 			return
 		}
-		s.state, s.full = Bound, full
+		s.state, s.full, s.binding = Bound, full, true
 		s.mu.Unlock()
-		m.registry.insert(bare, s)
+		m.ledgers.pin(l)
+		s.ledger = l
+		m.registry.insert(l.account, s)
 		answered(full)
 	})
-	if holder == nil && err == nil && s.State() == Destroyed {
-		// Ended while it was being registered: the end may have come too early to
-		// find it there.
-		m.registry.remove(bare, s)
-		return nil, stanza.NotAllowed()
-	}
 	return holder, err
 }
 

@@ -69,13 +69,14 @@ type client struct {
 	*Session
 	h  *house
 	mu sync.Mutex
-	// in and written are what was appended and how much of it was flushed.
-	in      []string
-	written int
-	slow    bool // Flush writes nothing
-	broken  bool // Append fails
-	goodbye *stream.Error
-	closed  bool
+	in []string // what was appended and not looked at
+	// How many stanzas were appended, and how many of them written.
+	appended, written int
+	slow              bool // Flush writes nothing
+	broken            bool // Append fails
+	room              int  // stanzas until it breaks and writes nothing, 0 for no end
+	goodbye           *stream.Error
+	closed            bool
 }
 
 var _ Link = (*client)(nil)
@@ -86,17 +87,23 @@ func (c *client) Append(st *stanza.Stanza) error {
 	if c.broken {
 		return errors.New("broken")
 	}
+	if c.room > 0 {
+		if c.room--; c.room == 0 {
+			c.broken, c.slow = true, true
+		}
+	}
 	c.in = append(c.in, string(st.AppendTo(nil)))
+	c.appended++
 	return nil
 }
 
 func (c *client) Flush() {
 	c.mu.Lock()
-	if c.slow || c.written == len(c.in) {
+	if c.slow || c.written == c.appended {
 		c.mu.Unlock()
 		return
 	}
-	c.written = len(c.in)
+	c.written = c.appended
 	c.mu.Unlock()
 	c.h.Drained(c.Session)
 }
@@ -104,7 +111,7 @@ func (c *client) Flush() {
 func (c *client) Waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.in) - c.written
+	return 1000 * (c.appended - c.written) // more bytes than the least a stanza takes
 }
 
 func (c *client) Close(why *stream.Error) {
@@ -127,22 +134,22 @@ func (c *client) got() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	got := c.in
-	c.in, c.written = nil, 0
+	c.in = nil
 	return got
 }
 
 // settle waits until the manager has nothing under way. Work may make work, so
 // it looks until nothing changes; a slow client's catching up is not waited for.
 func (h *house) settle() {
-	for range 3 {
+	for quiet := false; !quiet; {
 		h.FlushTouched()
 		var b storage.Batch
 		storage.NewKeyVal(h.store, "settle").Set(&b, "x", []byte("x"))
 		done := make(chan struct{})
 		h.Submit(Entry{Writes: b, Done: func(error) { close(done) }})
 		<-done
-		h.inOrder(func() {})
 		h.waitWork()
+		h.inOrder(func() { quiet = len(h.pipe.flying) == 0 && h.work.busy() <= h.parked() })
 		h.FlushTouched()
 	}
 }

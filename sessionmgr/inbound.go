@@ -28,7 +28,9 @@ func (m *Manager) Inbound(s *Session, st *stanza.Stanza, resume func()) (paused 
 		m.work.Go(func() {
 			m.handle(s, st)
 			m.FlushTouched()
-			resume()
+			if !m.pipe.waitRoom(resume) {
+				resume()
+			}
 		})
 		return true
 	}

@@ -17,7 +17,8 @@ type Link interface {
 	Append(st *stanza.Stanza) error
 	// Flush writes what was appended. It is called with no lock held.
 	Flush()
-	// Waiting returns the bytes that were appended and are not yet written.
+	// Waiting returns the bytes that were appended and are not yet written. A link
+	// that is lost before it wrote everything never returns 0 again.
 	Waiting() int
 	// Close ends the stream, with an error element unless why is nil.
 	Close(why *stream.Error)

@@ -135,7 +135,7 @@ func New(o Options, st storage.Store, accounts Accounts) (*Manager, error) {
 		iqs:      make(map[iqKey]*IQHandler),
 		features: make(map[Scope][]string),
 		registry: newRegistry(),
-		ledgers:  ledgers{cursors: storage.NewKeyVal(st, tableCursor), byJID: make(map[jid.JID]*ledger)},
+		ledgers:  ledgers{cursors: storage.NewKeyVal(st, tableCursor), byJID: make(map[jid.JID]*ledger), forgetting: make(map[jid.JID]chan struct{})},
 		metrics:  newMetrics(o.Metrics),
 	}
 	m.pipe.m = m
@@ -209,47 +209,59 @@ func (m *Manager) Authenticated(s *Session, account jid.JID) {
 // Drained tells that a session's link has written everything; any goroutine.
 func (m *Manager) Drained(s *Session) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.drained != nil {
 		close(s.drained)
 		s.drained = nil
+	}
+	s.mu.Unlock()
+	if s.tailed.Load() {
+		m.pipe.submit(item{trim: s})
 	}
 }
 
 // Closed ends a session whose link is gone. Only the first cause counts.
 func (m *Manager) Closed(s *Session, why Cause) {
-	first, was, _ := s.end(why)
-	if !first {
-		return
+	if first, was, binding, _ := s.end(why); first {
+		m.ended(s, was, binding)
 	}
-	m.ended(s, was, why)
 }
 
 // Kick ends a session and closes its stream with an error element, or without
 // one if goodbye is nil.
 func (m *Manager) Kick(s *Session, why Cause, goodbye *stream.Error) {
-	first, was, link := s.end(why)
+	first, was, binding, link := s.end(why)
 	if !first {
 		return
 	}
-	m.ended(s, was, why)
+	m.ended(s, was, binding)
 	if link != nil {
 		link.Close(goodbye)
 	}
 }
 
-// ended does what follows an end: the session leaves the registry, then those
-// who registered for it hear of it.
-func (m *Manager) ended(s *Session, was State, why Cause) {
+// ended does what follows an end: the session can't be found any more, then
+// those who registered for it hear of it; after Bound, where that is running.
+func (m *Manager) ended(s *Session, was State, binding bool) {
 	m.registry.drop(s)
-	m.metrics.ended(why.Code)
+	m.metrics.ended(s.Cause().Code)
 	if was == Bound {
-		m.registry.remove(s.JID().Bare(), s)
-		m.pipe.run(func() { m.setReach(s, unreachable) })
+		m.inOrder(func() { m.leave(s) })
+	}
+	if !binding {
+		m.farewell(s, was == Bound)
+	}
+}
+
+// farewell runs the last hooks of a session.
+func (m *Manager) farewell(s *Session, bound bool) {
+	if bound {
 		if err := m.Hooks.Unbound.Run(s.Context(), s); err != nil {
 			s.Log().Error("handler failed", "err", err)
 		}
 	}
+	m.registry.remove(s.JID().Bare(), s)
+	s.parted()
+	why := s.Cause()
 	if err := m.Hooks.Closed.Run(s.Context(), Closing{Session: s, Cause: why}); err != nil {
 		s.Log().Error("handler failed", "err", err)
 	}
@@ -273,10 +285,17 @@ func (m *Manager) Stop(ctx context.Context) error {
 		m.log.Error("handler failed", "err", err)
 	}
 	m.closeAll(Cause{ShuttingDown, "the server stops"})
-	if err := m.work.wait(ctx); err != nil {
-		return err
+	for quiet := false; !quiet; {
+		if err := m.work.wait(ctx); err != nil {
+			return err
+		}
+		// When this is answered, so is everything submitted before; and answers may
+		// have led to more work.
+		if err := storage.Commit(ctx, m.store, new(storage.Batch)); err != nil {
+			return err
+		}
+		m.inOrder(func() { quiet = len(m.pipe.flying) == 0 && m.work.busy() == 0 })
 	}
-	// The last commit: everything submitted before it has been answered.
 	if err := m.ids.Close(ctx); err != nil {
 		return err
 	}
@@ -286,13 +305,24 @@ func (m *Manager) Stop(ctx context.Context) error {
 // Stopping reports whether the server is stopping.
 func (m *Manager) Stopping() bool { return m.stopping.Load() }
 
-// Forget removes what is kept for a deleted account: its log and its cursor.
-func (m *Manager) Forget(ctx context.Context, bare jid.JID) error {
-	m.ledgers.forget(bare)
+// Forget removes what is kept for a deleted account: its log and its cursor, and
+// what other packages keep in tables. What was on its way to the account is
+// refused.
+func (m *Manager) Forget(ctx context.Context, bare jid.JID, tables ...storage.Table) error {
 	var b storage.Batch
-	storage.DeleteAccount(&b, bare.String(), m.logs.Table(), m.ledgers.cursors.Table())
+	storage.DeleteAccount(&b, bare.String(), append(tables, m.logs.Table(), m.ledgers.cursors.Table())...)
+	forgotten := m.ledgers.forget(bare)
 	done := make(chan error, 1)
-	m.Submit(Entry{Writes: b, Done: func(err error) { done <- err }})
+	m.pipe.run(func() {
+		if l := m.ledgers.loaded(bare); l != nil {
+			l.dead = true
+			m.ledgers.release(l)
+		}
+		m.pipe.number(&item{Entry: Entry{Writes: b, Done: func(err error) {
+			forgotten()
+			done <- err
+		}}})
+	})
 	select {
 	case err := <-done:
 		return err

@@ -78,8 +78,8 @@ var messageTable = [rowsOfTable][addressees][5]action{
 
 // routeMessage decides about a message to a local account that is here now, or
 // is known to exist. from is its session, or nil.
-func (m *Manager) routeMessage(ctx context.Context, from *Session, st *stanza.Stanza, sessions []*Session, exists bool) error {
-	row, best := rowOf(sessions, exists)
+func (m *Manager) routeMessage(ctx context.Context, from *Session, st *stanza.Stanza, sessions []*Session, exists bool, forgets uint64) error {
+	row, best, leader := rowOf(sessions, exists)
 	column, named := toBare, (*Session)(nil)
 	if st.To.IsFull() {
 		column = toNoMatch
@@ -91,15 +91,15 @@ func (m *Manager) routeMessage(ctx context.Context, from *Session, st *stanza.St
 	case match:
 		m.deliver(from, named, st)
 	case top:
-		m.deliverSome(from, st, sessions, best)
+		m.deliverSome(from, st, sessions, best, leader)
 	case all:
-		m.deliverSome(from, st, sessions, 0)
+		m.deliverSome(from, st, sessions, 0, leader)
 	case keep:
 		if !keptOffline(st) {
 			m.undelivered(st, "")
 			return nil
 		}
-		return m.owe(ctx, from, st.To.Bare(), st)
+		return m.owe(ctx, from, st.To.Bare(), st, forgets)
 	case refuse:
 		if row == missing && m.o.SilentUnknown && messageTable[absent][column][messageColumn[st.Type]] == keep {
 			m.undelivered(st, "") // as silent as an existing account would be
@@ -112,42 +112,48 @@ func (m *Manager) routeMessage(ctx context.Context, from *Session, st *stanza.St
 	return nil
 }
 
-// rowOf says which row of the table an account is in, and its highest priority.
-func rowOf(sessions []*Session, exists bool) (row int, best int32) {
+// rowOf says which row of the table an account is in, its highest priority, and
+// a session that has it.
+func rowOf(sessions []*Session, exists bool) (row int, best int32, leader *Session) {
 	best = unreachable
 	for _, s := range sessions {
-		best = max(best, s.reach.Load())
+		if reach := s.reach.Load(); reach > best {
+			best, leader = reach, s
+		}
 	}
 	switch {
 	case !exists:
-		return missing, best
+		return missing, best, leader
 	case best == unreachable:
-		return absent, best
+		return absent, best, leader
 	case best < 0:
-		return negative, best
+		return negative, best, leader
 	}
-	return reachable, best
+	return reachable, best, leader
 }
 
-// deliverSome delivers to every session whose priority is at least least.
-func (m *Manager) deliverSome(from *Session, st *stanza.Stanza, sessions []*Session, least int32) {
-	var one *Session
-	n := 0
+// deliverSome delivers to every session whose priority is at least least. If
+// there is none any more, the leader has left or changed its priority since the
+// decision was made: it gets the message, or misses it, and then it is owed.
+func (m *Manager) deliverSome(from *Session, st *stanza.Stanza, sessions []*Session, least int32, leader *Session) {
+	var few [8]*Session
+	some := few[:0]
 	for _, s := range sessions {
 		if s.reach.Load() >= least {
-			one = s
-			n++
+			some = append(some, s)
 		}
 	}
-	if n == 1 {
-		m.deliver(from, one, st)
+	switch len(some) {
+	case 0:
+		m.deliver(from, leader, st)
+		return
+	case 1:
+		m.deliver(from, some[0], st)
 		return
 	}
-	out := make([]Delivery, 0, n)
-	for _, s := range sessions {
-		if s.reach.Load() >= least {
-			out = append(out, Delivery{To: s, Stanza: st})
-		}
+	out := make([]Delivery, len(some))
+	for i, s := range some {
+		out[i] = Delivery{To: s, Stanza: st}
 	}
 	m.pipe.submit(item{Entry: Entry{From: from, Out: m.filterOut(out)}, copies: true})
 }
@@ -155,7 +161,7 @@ func (m *Manager) deliverSome(from *Session, st *stanza.Stanza, sessions []*Sess
 // toAccount routes a message whose account has to be looked up; it may read
 // storage.
 func (m *Manager) toAccount(ctx context.Context, from *Session, st *stanza.Stanza) error {
-	account := st.To.Bare()
+	account, forgets := st.To.Bare(), m.ledgers.forgets.Load()
 	sessions := m.registry.bound(account)
 	exists := len(sessions) > 0
 	if !exists {
@@ -164,12 +170,12 @@ func (m *Manager) toAccount(ctx context.Context, from *Session, st *stanza.Stanz
 			return err
 		}
 	}
-	return m.routeMessage(ctx, from, st, sessions, exists)
+	return m.routeMessage(ctx, from, st, sessions, exists, forgets)
 }
 
 // here reports whether a message can be decided about without reading storage.
 func (m *Manager) here(st *stanza.Stanza, sessions []*Session) bool {
-	row, _ := rowOf(sessions, len(sessions) > 0)
+	row, _, _ := rowOf(sessions, len(sessions) > 0)
 	return row == reachable || st.To.IsFull() && find(sessions, st.To) != nil
 }
 

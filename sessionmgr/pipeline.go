@@ -43,22 +43,47 @@ type Delivery struct {
 type item struct {
 	Entry
 	one    Delivery
-	owe    *ledger // one.Stanza goes to this account's log instead
-	owed   bool    // deliveries come from the log: they don't wait behind it
-	copies bool    // Out is one message for several sessions of an account
-	count  bool    // From's stanza is handled once this item is released
+	owe    *ledger  // one.Stanza goes to this account's log instead
+	size   int64    // of its record there
+	owed   *catchUp // deliveries come from the log: they don't wait behind it
+	copies bool     // Out is one message for several sessions of an account
+	count  bool     // From's stanza is handled once this item is released
+	trim   *Session // its link has written everything
 	fn     func()
 	batch  *batch // committed, with err
 	err    error
+}
+
+// weight is what an item that waits counts for at the bounds.
+func (it *item) weight() (entries, bytes int) {
+	if it.count { // one with each stanza, and small
+		return 0, 0
+	}
+	bytes = it.Writes.Size() + len(it.Out)*16
+	for _, st := range []*stanza.Stanza{it.one.Stanza, it.shown()} {
+		if st != nil && len(it.Writes.Ops) == 0 {
+			bytes += st.Size()
+		}
+	}
+	return 1, bytes
+}
+
+// shown is the first stanza of Out, which the others as a rule share.
+func (it *item) shown() *stanza.Stanza {
+	if len(it.Out) == 0 {
+		return nil
+	}
+	return it.Out[0].Stanza
 }
 
 // batch is what one commit makes durable, with everything that waits for it.
 type batch struct {
 	no     uint64
 	writes storage.Batch
+	size   int // of writes
 	items  []item
-	bytes  int
-	count  int // durable items among items
+	// What items count for at the bounds.
+	entries, bytes int
 }
 
 // pipeline numbers, commits and releases. It is run by whoever finds its token
@@ -68,18 +93,21 @@ type pipeline struct {
 
 	mu      sync.Mutex
 	queue   []item
-	running bool // the token is taken
-	pending int  // durable entries not yet released
-	bytes   int
+	running bool     // the token is taken
+	pending int      // entries that wait for a commit
+	bytes   int      // their size
 	room    []func() // streams that wait for the bounds
 
 	// Owned by the token holder.
 	spare    []item
-	flying   []*batch // committed but not yet released, oldest first; the open one last
-	open     *batch   // takes writes; nil if there are none
-	next     uint64   // number of the next batch
-	released uint64   // number of the last batch released
-	missed   []Delivery
+	flying   []*batch   // committed but not yet released, oldest first; the open one last
+	open     *batch     // takes writes; nil if there are none
+	next     uint64     // number of the next batch
+	released uint64     // number of the last batch released
+	missed   []Delivery // reached nobody and aren't kept
+	late     []item     // to be owed to accounts whose ledgers have to be read
+	lateBusy bool       // a goroutine reads them
+	pushing  bool       // something was put off while a batch is released
 }
 
 // Submit gives an entry to the pipeline and returns; it does not block.
@@ -141,7 +169,7 @@ func (p *pipeline) submit(it item) {
 		p.mu.Unlock()
 
 		for i := range work {
-			p.process(&work[i])
+			p.guarded(&work[i], p.process)
 		}
 		p.commit()
 		p.hand()
@@ -163,9 +191,28 @@ func (p *pipeline) process(it *item) {
 		it.fn()
 	case it.batch != nil:
 		p.release(it.batch, it.err)
+	case it.trim != nil:
+		it.trim.trimTail()
 	default:
+		p.oweInstead(it)
+		if l := it.owe; l != nil && l.blocked > p.released {
+			p.wait(p.batch(l.blocked), it) // a delivery before it may fail and be owed first
+			return
+		}
 		p.number(it)
 	}
+}
+
+// guarded does something with an item. A panic of a link or of a callback takes
+// that item and not the token with it, without which nothing would move again.
+func (p *pipeline) guarded(it *item, do func(*item)) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.m.metrics.panics.Inc()
+			p.m.log.Error("a fault in the pipeline", "err", panicked("delivering", v))
+		}
+	}()
+	do(it)
 }
 
 // counted notes, in order, that one stanza of s was handled: after everything
@@ -178,40 +225,24 @@ func (p *pipeline) counted(s *Session) {
 // batch if it has writes, behind the batch that one of its sessions waits for,
 // or straight out.
 func (p *pipeline) number(it *item) {
-	p.oweInstead(it)
-	if it.owe != nil && !p.writeOwed(it) {
-		return
+	if it.owe != nil {
+		p.writeOwed(it)
 	}
 	if len(it.Writes.Ops) > 0 {
 		b := p.openBatch()
 		b.writes.Ops = append(b.writes.Ops, it.Writes.Ops...)
-		b.bytes += it.Writes.Size()
-		b.count++
-		p.account(1, it.Writes.Size())
+		b.size += it.Writes.Size()
 		p.wait(b, it)
-		if len(b.writes.Ops) >= maxBatchOps || b.bytes >= maxBatchBytes {
+		if len(b.writes.Ops) >= maxBatchOps || b.size >= maxBatchBytes {
 			p.commit()
 		}
 		return
 	}
 	if no := p.waitsFor(it); no > p.released {
-		p.wait(p.flying[no-p.released-1], it)
+		p.wait(p.batch(no), it)
 		return
 	}
 	p.deliverAll(it)
-}
-
-// oweInstead turns a message for a session that still gets what its account is
-// owed into one more owed message, so that it comes in order; only where that
-// session is its only receiver and the message is kept when nobody is online.
-func (p *pipeline) oweInstead(it *item) {
-	to := it.one.To
-	if to == nil || !to.behind || it.owed || !keptOffline(it.one.Stanza) {
-		return
-	}
-	if l := p.m.ledgers.loaded(to.JID().Bare()); l != nil {
-		it.owe = l
-	}
 }
 
 // waitsFor returns the number of the last batch that one of the item's sessions
@@ -232,16 +263,35 @@ func (p *pipeline) waitsFor(it *item) (no uint64) {
 // wait puts the item behind a batch, and its sessions with it.
 func (p *pipeline) wait(b *batch, it *item) {
 	b.items = append(b.items, *it)
+	entries, bytes := it.weight()
+	b.entries += entries
+	b.bytes += bytes
+	p.account(entries, bytes)
 	if it.From != nil {
-		it.From.pendingBatch = b.no
-	}
-	if it.one.To != nil {
-		it.one.To.pendingBatch = b.no
+		it.From.waitFor(b.no)
 	}
 	for _, d := range it.Out {
-		d.To.pendingBatch = b.no
+		d.To.waitFor(b.no)
+		it.block(d, b.no)
+	}
+	if it.one.To != nil {
+		it.one.To.waitFor(b.no)
+		it.block(it.one, b.no)
 	}
 }
+
+func (s *Session) waitFor(no uint64) { s.pendingBatch = max(s.pendingBatch, no) }
+
+// block notes that a message waits to be delivered to a session of an account:
+// one that is owed to the account must not get into its log before.
+func (it *item) block(d Delivery, no uint64) {
+	if l := d.To.ledger; l != nil && it.owe == nil && d.Stanza.Kind == stanza.Message {
+		l.blocked = max(l.blocked, no)
+	}
+}
+
+// batch returns an unreleased batch by its number.
+func (p *pipeline) batch(no uint64) *batch { return p.flying[no-p.released-1] }
 
 func (p *pipeline) openBatch() *batch {
 	if p.open == nil {
@@ -267,88 +317,48 @@ func (p *pipeline) commit() {
 
 // release lets out what waited for a batch. Batches come back in order.
 func (p *pipeline) release(b *batch, err error) {
+	p.flying[0] = nil
 	p.flying = p.flying[1:]
 	p.released = b.no
 	if err != nil {
 		p.m.commitFailed(err)
 	}
+	p.pushing = false
 	for i := range b.items {
 		it := &b.items[i]
-		if len(it.Writes.Ops) > 0 && err != nil {
-			p.failed(it, err)
-			continue
-		}
-		p.deliverAll(it)
-	}
-	p.account(-b.count, -b.bytes)
-}
-
-// failed delivers what an item has for the case that it could not be kept.
-func (p *pipeline) failed(it *item, err error) {
-	if it.owe != nil {
-		p.owedFailed(it, err)
-	}
-	if it.Failed != nil {
-		for _, d := range it.Failed(err) {
-			p.deliverOne(d, false)
+		switch failed := len(it.Writes.Ops) > 0 && err != nil; {
+		case failed:
+			p.guarded(it, func(it *item) { p.failed(it, err) })
+		case it.owe != nil && len(it.Writes.Ops) == 0: // it had to wait for its place in the log
+			p.number(it)
+			p.pushed(it.From)
+		case p.pushing && p.putOff(it):
+		default:
+			p.guarded(it, p.deliverAll)
 		}
 	}
-	if it.Done != nil {
-		it.Done(err)
+	p.account(-b.entries, -b.bytes)
+}
+
+// pushed notes that something of a session has come to wait for a later batch.
+func (p *pipeline) pushed(s *Session) {
+	if s != nil && s.pendingBatch > p.released {
+		s.pushed, p.pushing = s.pendingBatch, true
 	}
 }
 
-func (p *pipeline) deliverAll(it *item) {
-	switch {
-	case it.count:
-		it.From.handled.Add(1)
-	case it.owe != nil:
-		p.owedKept(it)
-	case it.one.To != nil:
-		p.deliverOne(it.one, it.owed)
+// putOff moves an item on to the batch that something earlier of its sender has
+// come to wait for while the items before it were released.
+func (p *pipeline) putOff(it *item) bool {
+	if it.From == nil || it.owe != nil || it.From.pushed <= p.released {
+		return false
 	}
-	if it.copies {
-		p.deliverCopies(it.Out)
-	} else {
-		for _, d := range it.Out {
-			p.deliverOne(d, it.owed)
-		}
+	if to := it.one.To; to != nil && (to.lost || to.behind) && keptOffline(it.one.Stanza) {
+		return false // it follows that into the log, and needs no commit more
 	}
-	if it.Done != nil {
-		it.Done(nil)
-	}
-}
-
-// deliverCopies delivers one message to several sessions of an account: it is
-// missed only if none of them got it.
-func (p *pipeline) deliverCopies(out []Delivery) {
-	before := len(p.missed)
-	for _, d := range out {
-		p.deliverOne(d, false)
-	}
-	switch missed := len(p.missed) - before; {
-	case missed == len(out) && missed > 0:
-		p.missed = p.missed[:before+1]
-	default:
-		p.missed = p.missed[:before]
-	}
-}
-
-// deliverOne appends a stanza to a session's link. It only appends: drains
-// start after the token is dropped.
-func (p *pipeline) deliverOne(d Delivery, owed bool) {
-	s := d.To
-	if s.behind && !owed && d.Stanza.Kind == stanza.Message {
-		p.hold(d)
-		return
-	}
-	link := s.Link()
-	if link == nil || link.Append(d.Stanza) != nil {
-		p.missed = append(p.missed, d)
-		return
-	}
-	s.sent.Add(1)
-	p.m.touch(s)
+	it.Writes = storage.Batch{} // they are durable
+	p.wait(p.batch(it.From.pushed), it)
+	return true
 }
 
 // account keeps the books of the bounds and wakes the streams that waited.
@@ -384,55 +394,4 @@ func (p *pipeline) waitRoom(resume func()) bool {
 	}
 	p.room = append(p.room, resume)
 	return true
-}
-
-// hand passes on what could not be delivered, outside the token.
-func (p *pipeline) hand() {
-	if len(p.missed) == 0 {
-		return
-	}
-	missed := p.missed
-	p.missed = nil
-	p.m.work.Go(func() {
-		for _, d := range missed {
-			p.m.missedBy(d)
-		}
-		p.m.FlushTouched()
-	})
-}
-
-// touch notes that a session's link has something to write.
-func (m *Manager) touch(s *Session) {
-	if s.touched.Swap(true) {
-		return
-	}
-	m.touchMu.Lock()
-	m.touchedList = append(m.touchedList, s)
-	m.touchMu.Unlock()
-}
-
-// FlushTouched writes to every link that something was appended to since the
-// last call. Streams call it when they have taken all their input; everything
-// here that works on a goroutine of its own calls it at its end.
-func (m *Manager) FlushTouched() {
-	m.touchMu.Lock()
-	list := m.touchedList
-	m.touchedList = m.touchSpare[:0]
-	m.touchSpare = nil
-	m.touchMu.Unlock()
-	if len(list) == 0 {
-		return
-	}
-	for _, s := range list {
-		s.touched.Store(false)
-		if link := s.Link(); link != nil {
-			link.Flush()
-		}
-	}
-	clear(list)
-	m.touchMu.Lock()
-	if cap(list) <= 1024 {
-		m.touchSpare = list
-	}
-	m.touchMu.Unlock()
 }

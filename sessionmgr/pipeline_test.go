@@ -179,7 +179,7 @@ func (c *client) wantNow(fragments ...string) {
 	})
 	c.mu.Lock()
 	got := c.in
-	c.in, c.written = nil, 0
+	c.in = nil
 	c.mu.Unlock()
 	if len(got) != len(fragments) {
 		c.h.t.Fatalf("got %q, want %d", got, len(fragments))

@@ -24,18 +24,14 @@ type shard struct {
 	sessions map[string]*Session // by public id
 }
 
-// account is a local account with at least one bound session, or with owed
-// messages on their way.
+// account is a local account with sessions. It is guarded by the shard's lock.
 type account struct {
-	bare jid.JID
-
-	// Guarded by the shard's lock. Copied on write: a reader keeps the slice it
-	// found and needs no lock to walk it.
+	// sessions are those that can be reached. Copied on write: a reader keeps the
+	// slice it found and needs no lock to walk it.
 	sessions []*Session
-
-	// Owned by the pipeline's token holder.
-	catching *Session // the session that owed messages are delivered to
-	again    bool     // something was owed since catching up looked
+	// leaving are those whose Unbound has not run to its end: nobody else gets
+	// their resource before.
+	leaving []*Session
 }
 
 func newRegistry() *registry {
@@ -49,14 +45,6 @@ func newRegistry() *registry {
 
 func (r *registry) shard(key string) *shard {
 	return &r.shards[maphash.String(r.seed, key)%shardCount]
-}
-
-// account returns the entry of an account that has bound sessions, or nil.
-func (r *registry) account(bare jid.JID) *account {
-	sh := r.shard(bare.String())
-	sh.mu.RLock()
-	defer sh.mu.RUnlock()
-	return sh.accounts[bare.String()]
 }
 
 // bound returns the account's sessions; the slice must not be changed.
@@ -92,31 +80,60 @@ func (r *registry) insert(bare jid.JID, s *Session) {
 	defer sh.mu.Unlock()
 	a := sh.accounts[bare.String()]
 	if a == nil {
-		a = &account{bare: bare}
+		a = new(account)
 		sh.accounts[bare.String()] = a
 	}
 	a.sessions = append(slices.Clip(a.sessions), s)
 }
 
-// remove takes a session out of its account, which goes when it was the last.
-// It reports whether it was there.
-func (r *registry) remove(bare jid.JID, s *Session) bool {
+// holder returns the session that has a full JID, or is about to leave it.
+func (r *registry) holder(full jid.JID) *Session {
+	sh := r.shard(full.Bare().String())
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	a := sh.accounts[full.Bare().String()]
+	if a == nil {
+		return nil
+	}
+	if s := find(a.sessions, full); s != nil {
+		return s
+	}
+	return find(a.leaving, full)
+}
+
+// leave takes a session out of those that can be reached.
+func (r *registry) leave(bare jid.JID, s *Session) {
 	sh := r.shard(bare.String())
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	a := sh.accounts[bare.String()]
 	if a == nil {
-		return false
+		return
 	}
-	at := slices.Index(a.sessions, s)
-	if at < 0 {
-		return false
+	if at := slices.Index(a.sessions, s); at >= 0 {
+		a.sessions = slices.Delete(slices.Clone(a.sessions), at, at+1)
+		a.leaving = append(a.leaving, s)
 	}
-	a.sessions = slices.Delete(slices.Clone(a.sessions), at, at+1)
-	if len(a.sessions) == 0 {
+}
+
+// remove takes out a session that was leaving. Its account goes with the last.
+func (r *registry) remove(bare jid.JID, s *Session) {
+	sh := r.shard(bare.String())
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	a := sh.accounts[bare.String()]
+	if a == nil {
+		return
+	}
+	if at := slices.Index(a.leaving, s); at >= 0 {
+		a.leaving = slices.Delete(a.leaving, at, at+1)
+	}
+	if len(a.leaving) == 0 {
+		a.leaving = nil
+	}
+	if len(a.sessions) == 0 && a.leaving == nil {
 		delete(sh.accounts, bare.String())
 	}
-	return true
 }
 
 // add makes a session findable by its public id, drop undoes it.

@@ -26,13 +26,18 @@ type Session struct {
 	sent    atomic.Uint32 // stanzas to the client, modulo 2^32
 	reach   atomic.Int32  // priority for routing; unreachable while not available
 	touched atomic.Bool   // on the manager's list of links to flush
+	tailed  atomic.Bool   // tail is not empty
 	active  atomic.Int64  // unix nanoseconds of the last stanza received
 
 	// Owned by the pipeline's token holder.
-	pendingBatch uint64           // last batch that an unreleased entry of this session waits for
-	behind       bool             // its account's owed messages come first
-	held         []*stanza.Stanza // messages that wait until then
+	pendingBatch uint64  // last batch that an unreleased entry of this session waits for
+	pushed       uint64  // last batch that something of this session was put off to
+	ledger       *ledger // its account's, while bound
+	tail         *tail   // messages that the link may not have written
+	held         []held  // messages that wait while it is behind
 	heldBytes    int
+	behind       bool // its account's owed messages come first
+	lost         bool // the link takes nothing more
 
 	mu         sync.Mutex // guards what is below
 	link       Link
@@ -45,9 +50,12 @@ type Session struct {
 	presence   *stanza.Stanza
 	priority   int8
 	interested bool
+	binding    bool // Bind runs Bound, and what follows an end meanwhile
+	left       bool // Unbound has run
 	slots      []any
 	drained    chan struct{} // closed at the next Drained; nil if nobody waits
 	done       chan struct{} // of Context, made when asked for
+	parting    chan struct{} // closed when left becomes true, made when asked for
 }
 
 // unreachable is the routing priority of a session that isn't available: below
@@ -202,14 +210,15 @@ func (s *Session) SetPresence(st *stanza.Stanza, priority int8) {
 }
 
 // end moves the session to its last state and reports whether this call did it.
-// It returns the state it had and the link.
-func (s *Session) end(why Cause) (first bool, was State, link Link) {
+// It returns the state it had and the link; binding says that Bind takes care of
+// what follows.
+func (s *Session) end(why Cause) (first bool, was State, binding bool, link Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == Destroyed {
-		return false, s.state, nil
+		return false, s.state, false, nil
 	}
-	was, link = s.state, s.link
+	was, link, binding = s.state, s.link, s.binding
 	s.state, s.cause, s.link = Destroyed, why, nil
 	if s.done != nil {
 		close(s.done)
@@ -218,7 +227,7 @@ func (s *Session) end(why Cause) (first bool, was State, link Link) {
 		close(s.drained)
 		s.drained = nil
 	}
-	return true, was, link
+	return true, was, binding, link
 }
 
 // waitDrained returns a channel that is closed when the link has written what
@@ -233,6 +242,30 @@ func (s *Session) waitDrained() <-chan struct{} {
 		s.drained = make(chan struct{})
 	}
 	return s.drained
+}
+
+// partingDone returns a channel that is closed when Unbound has run for a
+// session that ends.
+func (s *Session) partingDone() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left {
+		return closedChan
+	}
+	if s.parting == nil {
+		s.parting = make(chan struct{})
+	}
+	return s.parting
+}
+
+// parted notes that Unbound has run.
+func (s *Session) parted() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = true
+	if s.parting != nil {
+		close(s.parting)
+	}
 }
 
 // closedChan is closed from the start and never written.

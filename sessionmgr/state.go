@@ -78,7 +78,9 @@ func Keepings() map[string]Keeping {
 		"presence": Durable, "priority": Durable, "interested": Durable,
 		"m": Rebuildable, "host": Rebuildable, "state": Rebuildable, "reach": Rebuildable,
 		"link": Volatile, "traits": Volatile, "remote": Volatile, "cause": Volatile, "slots": Volatile, "done": Volatile, "mu": Volatile,
-		"pendingBatch": Volatile, "touched": Volatile, "behind": Volatile, "held": Volatile, "heldBytes": Volatile,
+		"pendingBatch": Volatile, "touched": Volatile, "behind": Volatile, "lost": Volatile, "tail": Volatile, "tailed": Volatile, "pushed": Volatile,
+		"ledger": Rebuildable, "binding": Volatile, "left": Volatile, "parting": Volatile,
+		"held": Volatile, "heldBytes": Volatile,
 		"drained": Volatile, "active": Volatile,
 	}
 }
