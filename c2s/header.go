@@ -59,6 +59,11 @@ func (s *Stream) header(tok *xmlstream.Token) {
 			// one (mellium's) insist on getting that back.
 			r.to = from.String()
 		}
+		// Old clients name their machine or our domain, as servers do: that is no
+		// claim to be an account that RFC 6120 §6.4.6 could compare.
+		if from.Local() == "" {
+			from = jid.JID{}
+		}
 	}
 	v, versioned := tok.Attr("version")
 	major, minor, _ := strings.Cut(string(v), ".")

@@ -200,6 +200,26 @@ func TestFromMustLogIn(t *testing.T) {
 	}
 }
 
+// A from without an account claims nothing: clients built on Perl's XML::Stream name
+// a domain, before and after login.
+func TestFromNamesNoAccount(t *testing.T) {
+	for _, from := range []string{"verona.lit", "laptop.example", "verona.lit/x"} {
+		t.Run(from, func(t *testing.T) {
+			c := newHouse(t, withTLS).dial()
+			c.upgrade()
+			h := strings.Replace(headerVerona, " to=", " from='"+from+"' to=", 1)
+			c.send(h)
+			c.expectAll(" to='"+from+"'", endFeatures) // RFC 6120 §4.7.2
+			c.send(plain("juliet", password))
+			c.expect("</success>")
+			c.send(h)
+			c.expect(endFeatures)
+			c.send(bindIQ)
+			c.expect("<jid>juliet@verona.lit/")
+		})
+	}
+}
+
 // Accounts of the same name on two domains are two accounts.
 func TestLoginIsForTheHost(t *testing.T) {
 	h := newHouse(t)
