@@ -72,8 +72,8 @@ in ./weir-data. "weir serve --demo" is the quickest way to see one at work.`,
 		SilenceUsage:               true,
 		SilenceErrors:              true,
 		SuggestionsMinimumDistance: 2,
-		Args:                       cobra.NoArgs,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:                       cobra.ArbitraryArgs,
+		RunE:                       runGroup,
 	}
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w\n`%s --help` shows what it takes", err, cmd.CommandPath())
@@ -89,19 +89,23 @@ func group(use, short, long, example string, commands ...*cobra.Command) *cobra.
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: long, Example: example,
 		SuggestionsMinimumDistance: 2,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
-			if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
-				text += ": did you mean " + strings.Join(like, " or ") + "?"
-			}
-			return fmt.Errorf("%s\n`%s --help` lists the commands", text, cmd.CommandPath())
-		},
+		RunE:                       runGroup,
 	}
 	cmd.AddCommand(commands...)
 	return cmd
+}
+
+// runGroup is what a command does that only has others below it: it shows them,
+// or says which of them may have been meant.
+func runGroup(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		text += ": did you mean " + strings.Join(like, " or ") + "?"
+	}
+	return fmt.Errorf("%s\n`%s --help` lists the commands", text, cmd.CommandPath())
 }
 
 // exactly is cobra.ExactArgs with an error that says what is missing.
