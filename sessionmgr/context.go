@@ -47,3 +47,12 @@ func (c sessionContext) Err() error {
 	}
 	return nil
 }
+
+// handlingContext is the context of a stanza that was taken: it carries its
+// session and doesn't end with it, so that a client may write and go.
+type handlingContext struct{ s *Session }
+
+func (c handlingContext) Value(key any) any         { return sessionContext(c).Value(key) }
+func (handlingContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (handlingContext) Done() <-chan struct{}       { return nil }
+func (handlingContext) Err() error                  { return nil }

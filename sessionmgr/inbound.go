@@ -58,7 +58,7 @@ func (m *Manager) handle(s *Session, st *stanza.Stanza) {
 			m.ran(s, panicked("handling "+st.Type, v))
 		}
 	}()
-	ctx := s.Context()
+	ctx := handlingContext{s}
 	if err := m.dispatch(ctx, s, st); err != nil {
 		m.bounce(s, st, m.handlingError(ctx, err))
 	}
