@@ -16,7 +16,6 @@ import (
 	"weir/presence"
 	"weir/roster"
 	"weir/sessionmgr"
-	"weir/storage"
 
 	"mellium.im/xmpp/stream"
 )
@@ -72,13 +71,9 @@ func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
 	if err := s.modules.contacts.AccountDeleted(ctx, c.JID); err != nil {
 		s.Log.Error("the roster of a deleted account stays", "account", c.JID, "err", err)
 	}
-	if err := s.Sessions.Forget(ctx, c.JID); err != nil {
+	// In the pipeline's order: behind what the end of a session has just written.
+	if err := s.Sessions.Forget(ctx, c.JID, s.modules.last.Table()); err != nil {
 		s.Log.Error("the messages of a deleted account stay", "account", c.JID, "err", err)
-	}
-	var b storage.Batch
-	storage.DeleteAccount(&b, c.JID.String(), s.modules.last.Table())
-	if err := storage.Commit(ctx, s.Store, &b); err != nil {
-		s.Log.Error("records of a deleted account stay", "account", c.JID, "err", err)
 	}
 }
 

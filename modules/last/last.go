@@ -1,8 +1,8 @@
 // Package last tells how long ago somebody was here (XEP-0012): for the server
 // its uptime, for an account the time since its last session ended.
 //
-// It owns one small record for each account, written when its last available
-// session leaves. It must not know rosters: who may ask is decided by the
+// It owns one small record for each account, written when its last session
+// ends. It must not know rosters: who may ask is decided by the
 // manager's guard before its handler is called. Handlers may read storage and
 // run on a goroutine of their own; the hook runs on whichever goroutine ends a
 // session.
@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"weir/hook"
-	"weir/jid"
 	"weir/sessionmgr"
 	"weir/stanza"
 	"weir/storage"
@@ -66,8 +65,8 @@ func (mod *Module) account(ctx context.Context, iq *stanza.Stanza) (any, error) 
 	if account.IsZero() {
 		account = iq.From.Bare()
 	}
-	if mod.present(account) {
-		return Query{}, nil // XEP-0012 §3: an available resource is no time ago
+	if len(mod.m.Sessions(account)) > 0 {
+		return Query{}, nil // XEP-0012 §3: a connected or available resource is no time ago
 	}
 	rec, err := mod.left.Get(ctx, account.String())
 	switch {
@@ -80,18 +79,9 @@ func (mod *Module) account(ctx context.Context, iq *stanza.Stanza) (any, error) 
 	return Query{Seconds: max(0, int64(time.Since(at)/time.Second))}, nil
 }
 
-func (mod *Module) present(account jid.JID) bool {
-	for _, s := range mod.m.Sessions(account) {
-		if s.Available() {
-			return true
-		}
-	}
-	return false
-}
-
 func (mod *Module) unbound(_ context.Context, s *sessionmgr.Session) {
 	account := s.JID().Bare()
-	if !s.Available() || mod.present(account) {
+	if len(mod.m.Sessions(account)) > 0 {
 		return
 	}
 	var e sessionmgr.Entry

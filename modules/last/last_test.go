@@ -52,3 +52,24 @@ func TestLastActivityOfAnAccount(t *testing.T) {
 		t.Errorf("oneself: %s", got)
 	}
 }
+
+// TestLogOutWithUnavailablePresence leaves as clients do: unavailable presence,
+// then the end of the stream.
+func TestLogOutWithUnavailablePresence(t *testing.T) {
+	h := sessiontest.New()
+	defer h.Close()
+	last.New(h.Manager, h.Store)
+	h.GuardPresence(func(viewer, target jid.JID) bool { return true })
+	romeo := h.Online("romeo@verona.lit/orchard")
+	juliet := h.Online("juliet@verona.lit/balcony")
+	juliet.SetPresence(nil, 0)
+	ask := "<iq type='get' id='1' to='juliet@verona.lit'" + query
+	if got := romeo.Ask(ask); !strings.Contains(got, `seconds="0"`) {
+		t.Errorf("connected: %s", got)
+	}
+	juliet.Leave()
+	romeo.Got()
+	if got := romeo.Ask(ask); !strings.Contains(got, `seconds="`) {
+		t.Errorf("gone: %s", got)
+	}
+}
