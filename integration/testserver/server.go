@@ -190,6 +190,9 @@ func (s *Server) Output() string {
 	return strings.Join(s.lines, "\n")
 }
 
+// PID returns the id of the server's process, while it runs.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Stop asks the server to end and waits until it has; any exit code but 0 fails the test.
 func (s *Server) Stop() {
 	s.tb.Helper()
