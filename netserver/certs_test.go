@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -56,6 +57,47 @@ func TestOwnCertificate(t *testing.T) {
 	again := newCerts(t, CertOptions{Domains: []string{"example.org"}, Dir: dir})
 	if !bytes.Equal(shown(t, again, "").Certificate[0], shown(t, s, "").Certificate[0]) {
 		t.Error("not used again after a restart")
+	}
+}
+
+// A server's own certificate is not that of a CA, and one that issues is
+// (RFC 6120 §13.7.1.1). Who trusts what is in the file trusts the server, and who
+// trusts the issuer only as well.
+func TestOwnCertificateIsIssued(t *testing.T) {
+	long := strings.Repeat("a", 60) + ".example"
+	for _, domain := range []string{"example.org", "192.0.2.1", long} {
+		dir := t.TempDir()
+		cert := newCerts(t, CertOptions{Domains: []string{domain}, Dir: dir}).Names()[domain]
+		if len(cert.Certificate) != 2 {
+			t.Fatalf("a chain of %d", len(cert.Certificate))
+		}
+		issuer, err := x509.ParseCertificate(cert.Certificate[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cert.Leaf.IsCA || !issuer.IsCA || issuer.KeyUsage != x509.KeyUsageCertSign {
+			t.Errorf("leaf CA: %v, issuer CA: %v, its usage: %v", cert.Leaf.IsCA, issuer.IsCA, issuer.KeyUsage)
+		}
+		if n := len(issuer.Subject.CommonName); n > 64 {
+			t.Errorf("the issuer's name has %d bytes", n)
+		}
+		file, err := os.ReadFile(filepath.Join(dir, domain+".pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, top := x509.NewCertPool(), x509.NewCertPool()
+		if !whole.AppendCertsFromPEM(file) {
+			t.Error("no certificates in the file")
+		}
+		top.AddCert(issuer)
+		for _, roots := range []*x509.CertPool{whole, top} {
+			if _, err := cert.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: domain}); err != nil {
+				t.Errorf("%s: %v", domain, err)
+			}
+		}
+		if strings.Count(string(file), "PRIVATE KEY-----") != 2 {
+			t.Error("not one key in the file")
+		}
 	}
 }
 

@@ -99,21 +99,21 @@ func introduceDemo(cmd *cobra.Command, w io.Writer, s *weir.Server) error {
 	return err
 }
 
-// demoCertificate writes the certificate without its key, for clients.
+// demoCertificate writes the certificate and its issuer's without the key, for clients.
 func demoCertificate(cfg config.Config, domain string) (string, error) {
-	both, err := os.ReadFile(certificateOf(cfg, domain))
+	all, err := os.ReadFile(certificateOf(cfg, domain))
 	if err != nil {
 		return "", err
 	}
-	for {
-		var block *pem.Block
-		block, both = pem.Decode(both)
-		if block == nil {
-			return "", fmt.Errorf("no certificate in %s", certificateOf(cfg, domain))
-		}
+	var certs []byte
+	for block, rest := pem.Decode(all); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type == "CERTIFICATE" {
-			path := filepath.Join(cfg.Data, "certificate.pem")
-			return path, os.WriteFile(path, pem.EncodeToMemory(block), 0o600)
+			certs = append(certs, pem.EncodeToMemory(block)...)
 		}
 	}
+	if certs == nil {
+		return "", fmt.Errorf("no certificate in %s", certificateOf(cfg, domain))
+	}
+	path := filepath.Join(cfg.Data, "certificate.pem")
+	return path, os.WriteFile(path, certs, 0o600)
 }
