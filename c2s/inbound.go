@@ -121,7 +121,7 @@ func (s *Stream) refuseStanza(st *stanza.Stanza, err error) {
 // pipeline: behind what it is owed for earlier ones, and counted with it.
 func (s *Stream) reply(st *stanza.Stanza, e stanza.Error) {
 	s.srv.metrics.refused.WithLabelValues(string(e.Condition)).Inc()
-	entry := sessionmgr.Entry{From: s.Session()}
+	entry := sessionmgr.Entry{From: s.Session(), Counts: true}
 	if r := st.ErrorReply(e); r != nil {
 		entry.Out = []sessionmgr.Delivery{{To: s.Session(), Stanza: r}}
 	}

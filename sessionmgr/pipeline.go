@@ -30,6 +30,9 @@ type Entry struct {
 	Failed func(err error) []Delivery
 	// Done is called after the release, or the failure. It must not block.
 	Done func(err error)
+	// Counts says that the entry is all that comes of a stanza of From which
+	// Inbound has not seen: a refusal. It is then handled with it.
+	Counts bool
 }
 
 // Delivery is one stanza for one session.
@@ -115,6 +118,9 @@ type pipeline struct {
 func (m *Manager) Submit(e Entry) {
 	e.Out = m.filterOut(e.Out)
 	m.pipe.submit(item{Entry: e})
+	if e.Counts {
+		m.pipe.counted(e.From)
+	}
 }
 
 // deliver is Submit for one stanza to one session, without writes.

@@ -265,3 +265,20 @@ func TestStanzaOutlivesItsStream(t *testing.T) {
 		t.Errorf("the handler's context: %v", err)
 	}
 }
+
+// TestRefusedStanzaCounts: what the stream itself refuses is handled, too.
+func TestRefusedStanzaCounts(t *testing.T) {
+	h, g := newGatedHouse(t)
+	romeo := h.bind("romeo@verona.lit/b")
+	g.set(true, nil)
+	h.Submit(Entry{From: romeo.Session, Writes: writes()})
+	h.Submit(Entry{From: romeo.Session, Out: []Delivery{{romeo.Session, note(t, "no")}}, Counts: true})
+	if n := romeo.Handled(); n != 0 {
+		t.Errorf("%d handled before the commit", n)
+	}
+	g.set(false, nil)
+	romeo.want("no")
+	if n := romeo.Handled(); n != 1 {
+		t.Errorf("%d handled", n)
+	}
+}
