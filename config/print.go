@@ -117,7 +117,11 @@ func certificateExample() string {
 	for i := range fields {
 		s := &fields[i]
 		fmt.Fprintf(&b, "#   %s = %s\n", s.name, examples[s.name])
-		for line := range strings.Lines(wrap(capital(tidy(s.doc, s.goName, s.name)), 88)) {
+		text := s.doc
+		for k := range fields {
+			text = tidy(text, fields[k].goName, fields[k].name)
+		}
+		for line := range strings.Lines(wrap(capital(text), 88)) {
 			b.WriteString("#     # " + line)
 		}
 	}

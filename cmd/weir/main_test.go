@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": serveBeside, "signal": signalServer, "awaitend": awaitEnd, "login": loginClient, "ended": clientEnded,
 			"takeport": takePort, "accounts": writeAccounts, "notified": notified,
+			"hang": hang,
 		},
 	})
 }
@@ -139,6 +140,18 @@ func loginClient(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s got in", args[1])
 	}
 	besideOf(ts).client = c
+}
+
+// hang is "hang ADDR": a client that opens a stream, and then neither reads nor
+// goes.
+func hang(ts *testscript.TestScript, _ bool, args []string) {
+	c, err := net.Dial("tcp", args[0])
+	ts.Check(err)
+	ts.Defer(func() { c.Close() })
+	_, err = io.WriteString(c, "<stream:stream to='localhost' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>")
+	ts.Check(err)
+	_, err = c.Read(make([]byte, 1))
+	ts.Check(err)
 }
 
 // clientEnded is "ended TEXT": the client's stream has to end with an error that

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 
 	"golang.org/x/term"
@@ -34,6 +35,7 @@ func readPassword(in io.Reader, prompt io.Writer, jid string) (string, error) {
 }
 
 func askPassword(fd int, prompt io.Writer, jid string) (string, error) {
+	defer echoAfterInterrupt(fd)()
 	ask := func(text string) (string, error) {
 		fmt.Fprint(prompt, text)
 		b, err := term.ReadPassword(fd)
@@ -49,4 +51,24 @@ func askPassword(fd int, prompt io.Writer, jid string) (string, error) {
 		err = errors.New("the two passwords are not the same")
 	}
 	return first, err
+}
+
+// echoAfterInterrupt sees that a Ctrl-C at the prompt leaves a terminal that
+// shows what is typed. The function it returns ends that.
+func echoAfterInterrupt(fd int) (end func()) {
+	state, err := term.GetState(fd)
+	if err != nil {
+		return func() {}
+	}
+	signals, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, os.Interrupt)
+	go func() {
+		select {
+		case <-signals:
+			_ = term.Restore(fd, state)
+			os.Exit(130)
+		case <-done:
+		}
+	}()
+	return func() { signal.Stop(signals); close(done) }
 }
