@@ -127,7 +127,10 @@ func (s *Stream) hookFailed(err error) {
 func (s *Stream) peerClosed() {
 	cause := sessionmgr.Cause{Code: sessionmgr.ClosedByClient, Text: "the client closed the stream"}
 	s.end(nil, cause)
-	s.sessionOver(cause)
+	s.left.Store(true)
+	if s.conn.Buffered() == 0 {
+		s.sessionOver(cause)
+	} // else another goroutine is writing: Drained or Closed tells what the client got
 	s.conn.Close(io.EOF, s.srv.o.CloseTimeout)
 }
 
@@ -181,7 +184,7 @@ func (s *Stream) sessionOver(cause sessionmgr.Cause) {
 
 // overIfClosing tells the manager of an end that the reader goroutine ordered.
 func (s *Stream) overIfClosing() {
-	if s.closing.Load() {
+	if s.closing.Load() && !s.left.Load() {
 		s.sessionOver(sessionmgr.Cause{})
 	}
 }

@@ -55,6 +55,7 @@ type Stream struct {
 	state   atomic.Uint32
 	dirty   atomic.Bool  // Send appended something that was not drained
 	closing atomic.Bool  // our closing tag is out: nothing read is processed
+	left    atomic.Bool  // the client closed its stream
 	inbound atomic.Int32 // see inbound.go
 
 	// guarded by the order of conn.Append
@@ -215,6 +216,9 @@ func (s *Stream) PreDrain(_ *netserver.Conn, batch []byte) []byte {
 // Drained implements netserver.Handler.
 func (s *Stream) Drained(*netserver.Conn) {
 	s.srv.sm.Drained(s.Session())
+	if s.left.Load() {
+		go s.sessionOver(sessionmgr.Cause{}) // not here: who drains may be in the middle of anything
+	}
 	if point := &s.srv.Hooks.Drained; !point.Empty() {
 		if err := point.Run(s.ctx(), s.Session()); err != nil {
 			s.hookFailed(err)
