@@ -77,6 +77,8 @@ type client struct {
 	room              int  // stanzas until it breaks and writes nothing, 0 for no end
 	goodbye           *stream.Error
 	closed            bool
+	flushed           chan struct{} // gets one for each write, if set
+	dawdle            time.Duration // how long Waiting takes
 }
 
 var _ Link = (*client)(nil)
@@ -105,10 +107,14 @@ func (c *client) Flush() {
 	}
 	c.written = c.appended
 	c.mu.Unlock()
+	if c.flushed != nil {
+		c.flushed <- struct{}{}
+	}
 	c.h.Drained(c.Session)
 }
 
 func (c *client) Waiting() int {
+	time.Sleep(c.dawdle)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return 1000 * (c.appended - c.written) // more bytes than the least a stanza takes

@@ -159,16 +159,19 @@ func (m *Manager) mayGoOut(to *Session, st *stanza.Stanza) bool {
 func (p *pipeline) run(fn func()) { p.submit(item{fn: fn}) }
 
 // submit queues an item and, if the token is free, takes it and works until the
-// queue is empty.
-func (p *pipeline) submit(it item) {
+// queue is empty. Whoever submits calls FlushTouched afterwards, since the items
+// of others that came meanwhile were theirs to flush only if they still do; who
+// doesn't, looks at others: it reports whether there were such items.
+func (p *pipeline) submit(it item) (others bool) {
 	p.mu.Lock()
 	p.queue = append(p.queue, it)
 	if p.running {
 		p.mu.Unlock()
-		return
+		return false
 	}
 	p.running = true
-	for len(p.queue) > 0 {
+	for rounds := 1; len(p.queue) > 0; rounds++ {
+		others = rounds > 1
 		work := p.queue
 		p.queue = p.spare[:0]
 		p.spare = nil
@@ -188,6 +191,7 @@ func (p *pipeline) submit(it item) {
 	}
 	p.running = false
 	p.mu.Unlock()
+	return others
 }
 
 // process gives one item its place in the order.
