@@ -10,6 +10,16 @@ func (m *Manager) touch(s *Session) {
 	m.touchMu.Unlock()
 }
 
+// flushOthers is called by whoever may have had the token without being a stream
+// that flushes next. With the token may have come other streams' stanzas, and
+// those streams may have flushed already: without this nobody would write what
+// has just been appended for them.
+func (m *Manager) flushOthers(came bool) {
+	if came {
+		m.work.Go(m.FlushTouched)
+	}
+}
+
 // FlushTouched writes to every link that something was appended to since the
 // last call. Streams call it when they have taken all their input; everything
 // here that works on a goroutine of its own calls it at its end.

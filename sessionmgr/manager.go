@@ -214,11 +214,8 @@ func (m *Manager) Drained(s *Session) {
 		s.drained = nil
 	}
 	s.mu.Unlock()
-	if s.tailed.Load() && m.pipe.submit(item{trim: s}) {
-		// With the token came other streams' stanzas. Those streams may have
-		// flushed already, and whoever drains here does so for what was touched
-		// before: without this nobody would write what has just been appended.
-		m.work.Go(m.FlushTouched)
+	if s.tailed.Load() {
+		m.flushOthers(m.pipe.submit(item{trim: s}))
 	}
 }
 

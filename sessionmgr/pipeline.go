@@ -114,10 +114,12 @@ type pipeline struct {
 }
 
 // Submit gives an entry to the pipeline and returns; it does not block.
-// StanzaOut runs here, for each delivery.
+// StanzaOut runs here, for each delivery. What it appends is written when the
+// stream or the hook that led here is done; who submits on a goroutine of its
+// own calls FlushTouched at its end.
 func (m *Manager) Submit(e Entry) {
 	e.Out = m.filterOut(e.Out)
-	m.pipe.submit(item{Entry: e})
+	m.flushOthers(m.pipe.submit(item{Entry: e}))
 	if e.Counts {
 		m.pipe.counted(e.From)
 	}
@@ -156,7 +158,7 @@ func (m *Manager) mayGoOut(to *Session, st *stanza.Stanza) bool {
 
 // run calls fn in the pipeline's order, perhaps after run has returned, with
 // the token held: fn owns what the token owns and must be short.
-func (p *pipeline) run(fn func()) { p.submit(item{fn: fn}) }
+func (p *pipeline) run(fn func()) { p.m.flushOthers(p.submit(item{fn: fn})) }
 
 // submit queues an item and, if the token is free, takes it and works until the
 // queue is empty. Whoever submits calls FlushTouched afterwards, since the items

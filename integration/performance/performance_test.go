@@ -16,18 +16,21 @@ func message(to string) []byte {
 }
 
 // BenchmarkRelay measures the server's CPU time for a message from one client to
-// another and back: one at a time, and with 32 under way.
+// another and back: 100 pairs with one message under way each, so that the server
+// is busy and nothing can be batched, a single pair, where most of the time is
+// sleeping and waking up, and 20 pairs with 32 under way each.
 func BenchmarkRelay(b *testing.B) {
 	for _, secure := range []bool{false, true} {
-		for _, flying := range []int{1, 32} {
-			b.Run(fmt.Sprintf("tls=%v/flying=%d", secure, flying), func(b *testing.B) { relay(b, secure, flying) })
+		for _, load := range []struct{ pairs, flying int }{{100, 1}, {1, 1}, {20, 32}} {
+			b.Run(fmt.Sprintf("tls=%v/pairs=%d/flying=%d", secure, load.pairs, load.flying), func(b *testing.B) {
+				relay(b, secure, load.pairs, load.flying)
+			})
 		}
 	}
 }
 
-func relay(b *testing.B, secure bool, flying int) {
+func relay(b *testing.B, secure bool, pairs, flying int) {
 	s := startServer(b)
-	const pairs = 10
 	var wg sync.WaitGroup
 	each := max(1, b.N/(2*pairs*flying)) // rounds of a pair: flying there, flying back
 	type pair struct{ a, b *client }
