@@ -63,6 +63,7 @@ func serve(cmd *cobra.Command, cfg config.Config, ready func(io.Writer, *weir.Se
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	defer weir.ReserveHeap(weir.HeapFloor)()
 	out := cmd.OutOrStdout()
 	log := newLog(cfg.Log, cmd.ErrOrStderr())
 	if err := ownFolder(cfg.Data); err != nil {

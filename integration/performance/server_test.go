@@ -57,6 +57,7 @@ func serve(data string) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	defer weir.ReserveHeap(weir.HeapFloor)() // as cmd/weir does
 	ctx := context.Background()
 	cfg := config.Default()
 	cfg.Data = data
