@@ -96,6 +96,20 @@ func TestDocumentedProperties(t *testing.T) {
 	same(t, "property", names(table(t, "docs/session.md", "property")), real)
 }
 
+// TestDocumentedMarks: marks are the properties that are true or false, but for
+// what is of the moment only.
+func TestDocumentedMarks(t *testing.T) {
+	var real []string
+	typ := reflect.TypeFor[sessionmgr.Description]()
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		if name := f.Tag.Get("json"); f.Type.Kind() == reflect.Bool && name != "catching_up" {
+			real = append(real, name)
+		}
+	}
+	same(t, "mark", names(table(t, "docs/session.md", "mark")), real)
+}
+
 func TestDocumentedCauses(t *testing.T) {
 	var real []string
 	for _, c := range sessionmgr.CauseCodes() {
