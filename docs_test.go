@@ -3,6 +3,7 @@ package weir_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -143,6 +144,26 @@ func TestDocumentedHooks(t *testing.T) {
 		documented = append(documented, strings.Trim(r[0], "`")+" "+r[1])
 	}
 	same(t, "hook", documented, real)
+}
+
+// TestNamedTestsExist: a test that docs/session.md names is there.
+func TestNamedTestsExist(t *testing.T) {
+	doc, err := os.ReadFile("docs/session.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("`(Test\\w+)` in `(\\w+)`").FindAllStringSubmatch(string(doc), -1) {
+		files, err := filepath.Glob(m[2] + "/*_test.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(files, func(f string) bool {
+			b, err := os.ReadFile(f)
+			return err == nil && strings.Contains(string(b), "func "+m[1]+"(")
+		}) {
+			t.Errorf("docs/session.md names %s, which isn't in %s", m[1], m[2])
+		}
+	}
 }
 
 // TestPreDrainRulesHaveTests holds the seven rules against their tests.
