@@ -1,5 +1,5 @@
 // Package interop owns the proof that clients by other people get in and do
-// their work: programs from Debian in run.sh, Go libraries in its tests.
+// their work: programs from Debian and by npm in run.sh, Go libraries in its tests.
 //
 // It must not know any package of the server: it drives the built binary.
 //

@@ -1,8 +1,9 @@
 #!/bin/bash
-# Drives the built server with real clients: slixmpp, go-sendxmpp and profanity
-# from Debian, mellium's and xdg-go's SCRAM from the Go module proxy.
+# Drives the built server with real clients: slixmpp, go-sendxmpp, profanity,
+# mcabber, finch and perl's sendxmpp from Debian, xmpp.js by npm, mellium's and
+# xdg-go's SCRAM as Go modules.
 #
-# It installs what it needs (as root, by apt-get), builds the server, starts it
+# It installs what it needs (as root, by apt-get; by npm into its folder), builds the server, starts it
 # on free ports in a folder of its own and runs each scenario with accounts of
 # its own. The last line is "N passed, N failed"; the exit status is not 0 if
 # anything failed or couldn't be installed. WEIR_BINARY names a server that is
@@ -30,7 +31,12 @@ install() {
 	local missing=()
 	command -v go-sendxmpp >/dev/null || missing+=(go-sendxmpp)
 	command -v profanity >/dev/null || missing+=(profanity)
+	command -v mcabber >/dev/null || missing+=(mcabber)
+	command -v finch >/dev/null || missing+=(finch)
+	command -v sendxmpp >/dev/null || missing+=(sendxmpp)
 	command -v tmux >/dev/null || missing+=(tmux)
+	command -v node >/dev/null || missing+=(nodejs)
+	command -v npm >/dev/null || missing+=(npm)
 	/usr/bin/python3 -c 'import slixmpp' 2>/dev/null || missing+=(python3-slixmpp)
 	[ ${#missing[@]} = 0 ] && return
 	echo "installing ${missing[*]}"
@@ -39,6 +45,14 @@ install() {
 	apt-get update -q </dev/null >"$work/apt.log" 2>&1 || { tail -5 "$work/apt.log"; die "apt-get update failed"; }
 	apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null >>"$work/apt.log" 2>&1 ||
 		{ tail -5 "$work/apt.log"; die "apt-get couldn't install ${missing[*]}"; }
+}
+
+# npm_install gets xmpp.js of the version that package.json names.
+npm_install() {
+	mkdir "$work/js"
+	cp $here/package.json $here/xmppjs_client.mjs "$work/js"
+	(cd "$work/js" && npm install --no-package-lock --no-audit --no-fund --ignore-scripts </dev/null >"$work/npm.log" 2>&1) ||
+		{ tail -5 "$work/npm.log"; die "npm couldn't install what $here/package.json names"; }
 }
 
 work=$(mktemp -d)
@@ -50,6 +64,7 @@ cleanup() {
 trap cleanup EXIT
 
 install
+npm_install
 if [ -n "${WEIR_BINARY:-}" ]; then
 	weir=$WEIR_BINARY
 else
@@ -58,7 +73,7 @@ else
 fi
 
 # Each scenario has two accounts of its own, NAME1 and NAME2.
-scenarios=(slixmpp_starttls slixmpp_tls go_sendxmpp profanity)
+scenarios=(slixmpp_starttls slixmpp_tls go_sendxmpp profanity mcabber finch xmppjs)
 for s in "${scenarios[@]}"; do
 	echo "${s}1@localhost password-of-${s}1"
 	echo "${s}2@localhost password-of-${s}2"
@@ -110,6 +125,12 @@ who go_sendxmpp
 scenario "go-sendxmpp" $here/sendxmpp.sh 127.0.0.1 "$starttls" "$tls" "$certificate" "${people[@]}"
 who profanity
 scenario "profanity in tmux" $here/profanity.sh 127.0.0.1 "$starttls" "${people[@]}"
+who mcabber
+scenario "mcabber in tmux" $here/mcabber.sh 127.0.0.1 "$starttls" "$tls" "${people[@]}"
+who finch
+scenario "finch in tmux, and perl's sendxmpp" $here/finch.sh localhost "$starttls" "$tls" "$certificate" "${people[@]}"
+who xmppjs
+scenario "xmpp.js" env NODE_EXTRA_CA_CERTS="$certificate" node "$work/js/xmppjs_client.mjs" "$starttls" "$tls" "${people[@]}"
 scenario "mellium and xdg-go with channel binding" env WEIR_BINARY="$weir" go test -count=1 ./$here
 
 # The server ends in order, and nothing went wrong inside it meanwhile.
