@@ -13,6 +13,7 @@ import (
 // The channel binding types that this package knows.
 const (
 	bindExporter = "tls-exporter"         // RFC 9266
+	bindUnique   = "tls-unique"           // RFC 5929 §3
 	bindEndPoint = "tls-server-end-point" // RFC 5929 §4
 )
 
@@ -67,6 +68,17 @@ func (ch *Channel) exporter() [][]byte {
 // in TLS 1.3.
 func (ch *Channel) hasExporter() bool {
 	return ch.secure() && (ch.TLS.Version >= tls.VersionTLS13 || ch.exporter() != nil)
+}
+
+// unique returns the binding data of tls-unique, or nil where it isn't defined
+// (TLS 1.3) or not unique: on a resumed connection without the extended master
+// secret (RFC 7677 §4; crypto/tls sees to that). Who has channel bindings must have
+// this one (RFC 5802 §6.1), and it is all that many clients know in TLS 1.2.
+func (ch *Channel) unique() []byte {
+	if !ch.secure() || ch.TLS.Version >= tls.VersionTLS13 || len(ch.TLS.TLSUnique) == 0 {
+		return nil
+	}
+	return ch.TLS.TLSUnique
 }
 
 // endPoints remembers what tls-server-end-point is for the certificates in use:
@@ -134,12 +146,15 @@ func bindingHash(a x509.SignatureAlgorithm) crypto.Hash {
 }
 
 // binding returns what a client may have as binding data of a type, or nothing
-// if the type can't be used here. tls-unique is never: TLS 1.3 has none, and Go
-// has no safe one before.
+// if the type can't be used here.
 func (s *Service) binding(ch *Channel, kind string) [][]byte {
 	switch kind {
 	case bindExporter:
 		return ch.exporter()
+	case bindUnique:
+		if data := ch.unique(); data != nil {
+			return [][]byte{data}
+		}
 	case bindEndPoint:
 		if data := s.endPoints.data(ch); data != nil {
 			return [][]byte{data}

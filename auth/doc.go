@@ -14,8 +14,8 @@
 //
 // It implements the server's side of RFC 5802 and RFC 7677 (SCRAM with and
 // without channel binding), RFC 4616 (PLAIN), RFC 9266 and RFC 5929
-// (tls-exporter, tls-server-end-point), the conditions of RFC 6120 §6.5, the
-// lists of XEP-0440 and the downgrade protection of XEP-0474. Names are prepared
+// (tls-exporter, tls-unique, tls-server-end-point), the conditions of
+// RFC 6120 §6.5, the lists of XEP-0440 and the downgrade protection of XEP-0474. Names are prepared
 // by PRECIS (RFC 8265) where the older documents say SASLprep.
 //
 // Nothing that a stranger sees tells whether an account exists: an unknown name

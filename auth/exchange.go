@@ -192,7 +192,7 @@ func (x *Exchange) Claimed() jid.JID { return x.claimed }
 func (x *Exchange) Mechanism() string { return x.mech.name }
 
 // Binding names the channel binding that was used ("tls-exporter",
-// "tls-server-end-point"), or "".
+// "tls-unique", "tls-server-end-point"), or "".
 func (x *Exchange) Binding() string { return x.binding }
 
 // Format prints no keys, also where the struct is printed field by field.

@@ -53,6 +53,8 @@ func TestMechanisms(t *testing.T) {
 	s256, _ := newService(t, modern)
 	full, _ := handshake(t, tls.VersionTLS13, certificate(t, x509.ECDSAWithSHA256))
 	legacy, _ := handshake(t, tls.VersionTLS12, certificate(t, x509.ECDSAWithSHA256))
+	resumed, _ := handshake(t, tls.VersionTLS12, legacy.Certificate)
+	resumed.TLS.TLSUnique = nil // as crypto/tls has it then
 	for _, test := range []struct {
 		what            string
 		s               *Service
@@ -60,7 +62,8 @@ func TestMechanisms(t *testing.T) {
 		names, bindings string
 	}{
 		{"TLS 1.3", s, full, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN", "tls-exporter tls-server-end-point"},
-		{"TLS 1.2", s, legacy, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN", "tls-exporter tls-server-end-point"},
+		{"TLS 1.2", s, legacy, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN", "tls-exporter tls-unique tls-server-end-point"},
+		{"TLS 1.2, resumed without extended master secret", s, resumed, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN", "tls-exporter tls-server-end-point"},
 		{"no SHA-1", s256, full, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN", "tls-exporter tls-server-end-point"},
 		{"certificate unknown", s, secured(), "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN", "tls-exporter"},
 		{"no TLS", s, Channel{Domain: domain}, "SCRAM-SHA-256 SCRAM-SHA-1", ""},
@@ -112,8 +115,8 @@ func TestBeginRefuses(t *testing.T) {
 	wantFailure(t, "failed store", err, "temporary-auth-failure", false)
 }
 
-// What slixmpp 1.8.3 does: tls-unique for any -PLUS, then SCRAM with y, then
-// PLAIN. Each try is refused as no wrong password, and the last gets in.
+// What slixmpp 1.8.3 does in TLS 1.3, which has no tls-unique: that for any -PLUS all
+// the same, then SCRAM with y, then PLAIN. Each try is refused as no wrong password, and the last gets in.
 func TestFallback(t *testing.T) {
 	s, _ := newService(t, cheap())
 	ch, cs := handshake(t, tls.VersionTLS13, certificate(t, x509.ECDSAWithSHA256))

@@ -12,6 +12,7 @@ const plainName = "PLAIN"
 const (
 	hasPlain    = 1 << iota // PLAIN may be used
 	hasExporter             // tls-exporter can be used
+	hasUnique               // tls-unique can be used
 	hasEndPoint             // tls-server-end-point can be used
 	offerCount  = 1 << iota
 )
@@ -31,6 +32,9 @@ func (s *Service) makeOffers() {
 		o := offer{plain: has&hasPlain != 0, hashes: make(map[*algorithm]string)}
 		if has&hasExporter != 0 {
 			o.bindings = append(o.bindings, bindExporter)
+		}
+		if has&hasUnique != 0 {
+			o.bindings = append(o.bindings, bindUnique)
 		}
 		if has&hasEndPoint != 0 {
 			o.bindings = append(o.bindings, bindEndPoint)
@@ -72,6 +76,9 @@ func (s *Service) offer(ch *Channel) *offer {
 	}
 	if ch.hasExporter() {
 		has |= hasExporter
+	}
+	if ch.unique() != nil {
+		has |= hasUnique
 	}
 	if s.endPoints.data(ch) != nil {
 		has |= hasEndPoint
