@@ -2,8 +2,10 @@ package c2s
 
 import (
 	"errors"
+	"strings"
 
 	"weir/netserver"
+	"weir/xmlstream"
 
 	"mellium.im/xmpp/stream"
 )
@@ -57,30 +59,18 @@ func (s *Stream) sendString(x string) {
 }
 
 // appendEscaped appends text for character data or an attribute in either kind
-// of quotes. What XML can't carry becomes U+FFFD.
+// of quotes, on one line.
 func appendEscaped(dst []byte, text string) []byte {
-	for _, r := range text {
-		switch r {
-		case '<':
-			dst = append(dst, "&lt;"...)
-		case '>':
-			dst = append(dst, "&gt;"...)
-		case '&':
-			dst = append(dst, "&amp;"...)
-		case '\'':
-			dst = append(dst, "&apos;"...)
-		case '"':
-			dst = append(dst, "&quot;"...)
-		case '\t', '\n', '\r':
-			dst = append(dst, ' ')
-		default:
-			if r < 0x20 || r == 0xFFFE || r == 0xFFFF {
-				r = 0xFFFD
-			}
-			dst = append(dst, string(r)...)
-		}
+	return xmlstream.AppendAttr(dst, strings.Map(oneLine, text))
+}
+
+// oneLine makes a space of what would end a line or jump in it.
+func oneLine(r rune) rune {
+	switch r {
+	case '\t', '\n', '\r':
+		return ' '
 	}
-	return dst
+	return r
 }
 
 // appendText appends a text element in a namespace, in the one language we speak.

@@ -28,7 +28,7 @@ func (m *Manager) Bind(ctx context.Context, s *Session, asked string, answered f
 	}
 	resource := ev.Resource
 	if resource == "" {
-		resource = randomName(10)
+		resource = randomName()
 	}
 	full, err := account.WithResource(resource)
 	if err != nil {
@@ -49,7 +49,7 @@ func (m *Manager) Bind(ctx context.Context, s *Session, asked string, answered f
 		case m.o.Conflict == ConflictRefuse:
 			return stanza.Conflict() // RFC 6120 §7.7.2.2
 		case m.o.Conflict == ConflictRename:
-			if full, err = account.WithResource(randomName(10)); err != nil {
+			if full, err = account.WithResource(randomName()); err != nil {
 				return m.bindError(s, err)
 			}
 		default:

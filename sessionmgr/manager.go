@@ -3,7 +3,6 @@ package sessionmgr
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -176,7 +175,7 @@ func (m *Manager) Range(fn func(*Session) bool) { m.registry.walk(fn) }
 
 // Open makes a session in state c2s_unauthed for a connection just accepted.
 func (m *Manager) Open(l Link, info LinkInfo) *Session {
-	id := randomName(10)
+	id := randomName()
 	s := &Session{m: m, id: id, created: time.Now(), link: l, traits: m.share(info), remote: info.Remote}
 	s.reach.Store(unreachable)
 	m.registry.add(s)
@@ -331,9 +330,5 @@ func (m *Manager) Forget(ctx context.Context, bare jid.JID, tables ...storage.Ta
 	}
 }
 
-// randomName returns n random bytes as lower-case letters and digits.
-func randomName(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) // never fails
-	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
-}
+// randomName returns 80 random bits as lower-case letters and digits.
+func randomName() string { return strings.ToLower(rand.Text()[:16]) }

@@ -17,7 +17,9 @@ func Example() {
 	defer h.Close()
 	entitytime.New(h.Manager)
 	answer := h.Online("juliet@verona.lit/balcony").Ask(ask)
-	fmt.Println(regexp.MustCompile(`[0-9]+`).ReplaceAllString(answer, "N"))
+	fmt.Println(regexp.MustCompile(`<tzo>[^<]*</tzo><utc>[^<]*</utc>`).MatchString(answer))
+	// Output:
+	// true
 }
 
 func TestTimeIsNowAndInTheFormOfTheProfile(t *testing.T) {
