@@ -6,8 +6,9 @@ import (
 
 // catchUp is the delivery of what an account is owed to one of its sessions.
 type catchUp struct {
-	l *ledger
-	s *Session
+	l      *ledger
+	s      *Session
+	waited uint64 // id of the last message that waited for s to come; those behind it are only in order
 
 	// Owned by the pipeline's token holder.
 	again  bool // something was owed since the log was looked at
@@ -79,7 +80,7 @@ func (m *Manager) leave(s *Session) {
 
 // startCatchUp begins to deliver what the account is owed. Runs with the token.
 func (m *Manager) startCatchUp(l *ledger, s *Session) {
-	c := &catchUp{l: l, s: s}
+	c := &catchUp{l: l, s: s, waited: l.last}
 	l.catching = c
 	s.behind = true
 	m.ledgers.pin(l)
@@ -121,7 +122,7 @@ func (m *Manager) catchUpChunk(c *catchUp) (more bool, err error) {
 	if !reachable {
 		return false, nil
 	}
-	out, upTo, size, err := m.readOwed(c.l.account, c.s, from)
+	out, upTo, size, err := m.readOwed(c, from)
 	if err != nil || upTo == from {
 		return false, err
 	}

@@ -33,3 +33,23 @@ func TestForgedDelayIsTakenOut(t *testing.T) {
 		}
 	}
 }
+
+// TestLiveMessagesAreNotDelayed: what comes while a session catches up goes
+// through the log for the sake of order, and nobody waited for its receiver.
+func TestLiveMessagesAreNotDelayed(t *testing.T) {
+	h := newHouse(t)
+	romeo := h.online("romeo@verona.lit/orchard", 0)
+	romeo.send("<message to='juliet@verona.lit'><body>one</body></message>")
+	h.settle()
+	juliet := h.bind("juliet@verona.lit/balcony")
+	juliet.slow = true
+	juliet.available(0)
+	h.settle()
+	romeo.send("<message to='juliet@verona.lit'><body>two</body></message>")
+	h.settle()
+	juliet.wake()
+	got := juliet.got()
+	if len(got) != 2 || !strings.Contains(got[0], "<delay ") || strings.Contains(got[1], "<delay ") {
+		t.Errorf("got %q, want the first with a delay and the second without", got)
+	}
+}

@@ -181,8 +181,9 @@ func (p *pipeline) bounced(it *item, e stanza.Error) Delivery {
 
 // readOwed reads one chunk of the log behind an id: the stanzas with the time
 // they came (XEP-0203), the id of the last one and the size of the records.
-func (m *Manager) readOwed(account jid.JID, s *Session, after uint64) (out []Delivery, upTo uint64, size int64, err error) {
+func (m *Manager) readOwed(c *catchUp, after uint64) (out []Delivery, upTo uint64, size int64, err error) {
 	upTo = after
+	account, s := c.l.account, c.s
 	var bad error
 	err = m.logs.Scan(s.Context(), account.String(), after, func(id uint64, rec []byte) bool {
 		if size > 0 && (size+int64(len(rec)) > chunkBytes || len(out) >= chunkCount) {
@@ -195,8 +196,10 @@ func (m *Manager) readOwed(account jid.JID, s *Session, after uint64) (out []Del
 			bad = err
 			return true
 		}
-		delay := stanza.Delay(account.Host(), at, "Offline Storage")
-		out = append(out, Delivery{To: s, Stanza: st.WithChild(delay)})
+		if id <= c.waited { // XEP-0160 §2; what came while s caught up was not delayed by its absence
+			st = st.WithChild(stanza.Delay(account.Host(), at, "Offline Storage"))
+		}
+		out = append(out, Delivery{To: s, Stanza: st})
 		return true
 	})
 	if bad != nil {
