@@ -142,3 +142,12 @@ func BenchmarkRead(b *testing.B) {
 		}
 	})
 }
+
+// resident returns the most memory that this process had resident, in MiB.
+func resident(b *testing.B) float64 {
+	var ru syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
+		b.Fatal(err)
+	}
+	return float64(ru.Maxrss) / 1024
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
+	blobfile "github.com/cockroachdb/pebble/v2/sstable/blob"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -18,8 +19,16 @@ import (
 type Report struct {
 	Format int // version of the store's format
 	Tables []TableReport
-	Files  int      // tables on disk whose checksums were verified
+	Files  int      // tables and files of values on disk whose checksums were verified
 	Damage []string // each names a file or a record
+	// Unreadable are records that CheckRecords was told of: what was stored comes
+	// back, and its owner can't read it. Up to maxUnreadable are listed.
+	Unreadable []string
+	// Notes are no damage, but what an admin may want to know: that the log has no
+	// proper end, as after a power cut or a kill.
+	Notes []string
+
+	look func(storage.Key, []byte) error
 }
 
 // TableReport counts the records of one table.
@@ -33,8 +42,16 @@ type TableReport struct {
 // verifies all checksums and changes nothing. The error is nil if the store is
 // whole, storage.ErrLocked if it is in use, storage.ErrFailed if it is damaged:
 // then the report's Damage has more.
-func Check(ctx context.Context, o Options) (Report, error) {
-	var r Report
+func Check(ctx context.Context, o Options) (Report, error) { return CheckRecords(ctx, o, nil) }
+
+// maxUnreadable is how many unreadable records are listed.
+const maxUnreadable = 1000
+
+// CheckRecords is Check that also asks look about every record, unless it is nil:
+// what it returns is listed as Unreadable and no damage of the store. The value is
+// valid during the call.
+func CheckRecords(ctx context.Context, o Options, look func(k storage.Key, value []byte) error) (Report, error) {
+	r := Report{look: look}
 	if err := o.Validate(); err != nil {
 		return r, err
 	}
@@ -64,29 +81,101 @@ func (r *Report) damage(format string, args ...any) {
 	r.Damage = append(r.Damage, fmt.Sprintf(format, args...))
 }
 
-// checkFiles verifies the checksums of all blocks of all tables.
+// unreadable notes what is wrong with a record.
+func (r *Report) unreadable(err error) {
+	switch n := len(r.Unreadable); {
+	case err == nil:
+	case n < maxUnreadable:
+		r.Unreadable = append(r.Unreadable, err.Error())
+	case n == maxUnreadable:
+		r.Unreadable = append(r.Unreadable, "and more")
+	}
+}
+
+// checkFiles verifies the checksums of all blocks of all tables and files of
+// values, and looks how the logs end.
 func (r *Report) checkFiles(ctx context.Context, o Options) error {
 	names, err := o.FS.List(o.Dir)
 	if err != nil {
 		return err
 	}
+	damage, listed, err := compareClosed(o.FS, o.Dir)
+	if err != nil {
+		return err
+	}
+	r.Damage = append(r.Damage, damage...)
+	if head, err := headless(o.FS, o.Dir); err != nil {
+		return err
+	} else if head != "" {
+		r.damage("%s", head)
+	}
+	if !listed {
+		r.Notes = append(r.Notes, "the store was not closed, as after a kill or a power cut: "+
+			"damage at the end of the newest log or of the manifest can't be told from that")
+	}
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		if kindOf(name) != table {
-			continue
+		path := o.FS.PathJoin(o.Dir, name)
+		err := error(nil)
+		switch kindOf(name) {
+		case table:
+			r.Files++
+			err, _ = guard(func() error { return checkTable(ctx, o.FS, path) })
+		case blob:
+			r.Files++
+			err, _ = guard(func() error { return checkBlob(ctx, o.FS, path) })
+		case wal:
+			err = r.checkLog(o, path, name)
 		}
-		r.Files++
-		err, _ := guard(func() error { return checkFile(ctx, o.FS, o.FS.PathJoin(o.Dir, name)) })
 		if err != nil {
-			r.damage("table %s: %v", name, err)
+			r.damage("file %s: %v", name, err)
 		}
 	}
 	return nil
 }
 
-func checkFile(ctx context.Context, fsys vfs.FS, path string) error {
+// checkLog looks how a log ends.
+func (r *Report) checkLog(o Options, path, name string) error {
+	f, err := o.FS.Open(path)
+	if err != nil {
+		return err
+	}
+	end, err := endOfLog(f, name)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	switch {
+	case end.torn && (end.closed || end.synced && o.Durability == Disk):
+		return fmt.Errorf("byte %d is damaged: more follows that was written later", end.bad)
+	case end.torn:
+		r.Notes = append(r.Notes, fmt.Sprintf("file %s ends in the middle of something, at byte %d, as after a power cut", name, end.bad))
+	}
+	return nil
+}
+
+// checkBlob reads all blocks of a file of values.
+func checkBlob(ctx context.Context, fsys vfs.FS, path string) error {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return err
+	}
+	readable, err := sstable.NewSimpleReadable(f)
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	var po pebble.Options
+	po.EnsureDefaults()
+	rd, err := blobfile.NewFileReader(ctx, readable, blobfile.FileReaderOptions{ReaderOptions: po.MakeReaderOptions().ReaderOptions})
+	if err != nil {
+		return errors.Join(err, readable.Close())
+	}
+	_, err = rd.Layout() // it reads them all
+	return errors.Join(err, rd.Close())
+}
+
+func checkTable(ctx context.Context, fsys vfs.FS, path string) error {
 	f, err := fsys.Open(path)
 	if err != nil {
 		return err
@@ -108,7 +197,8 @@ func checkFile(ctx context.Context, fsys vfs.FS, path string) error {
 // and the log, and looks at every record.
 func (r *Report) checkRecords(ctx context.Context, o Options, lock *pebble.Lock) error {
 	// Nothing here may be written, and with this nothing can be.
-	fence := &fence{FS: o.FS, onFault: func(error) {}, reserve: func() bool { return false }, onFull: func() {}, closing: make(chan struct{})}
+	fence := &fence{FS: o.FS, process: o.Durability == Process, onFault: func(error) {}, reserve: func() bool { return false }, onFull: func() {},
+		missing: func(name string) { r.damage("file %s is missing", name) }, closing: make(chan struct{})}
 	fence.shut.Store(true)
 	var db *pebble.DB
 	err, _ := guard(func() (err error) {
@@ -122,6 +212,9 @@ func (r *Report) checkRecords(ctx context.Context, o Options, lock *pebble.Lock)
 		return err
 	})
 	switch {
+	case err != nil && len(r.Damage) > 0:
+		r.damage("it can't be opened: %v", err)
+		return nil
 	case errors.Is(err, pebble.ErrDBDoesNotExist):
 		return errors.New("it is not a store: there is no manifest")
 	case err != nil && damaged(err):
@@ -144,7 +237,7 @@ func (r *Report) checkRecords(ctx context.Context, o Options, lock *pebble.Lock)
 		return r.countRecords(ctx, db)
 	})
 	if panicked {
-		r.damage("reading ended with %v", err)
+		r.damage("reading ended with %v; perhaps a .blob file is missing", err)
 		return nil
 	}
 	return errors.Join(err, db.Close())
@@ -181,6 +274,9 @@ func (r *Report) countRecords(ctx context.Context, db *pebble.DB) error {
 		t := &r.Tables[len(r.Tables)-1]
 		if newTable || k.Account != last.Account {
 			t.Accounts++
+		}
+		if r.look != nil {
+			r.unreadable(r.look(k, value))
 		}
 		t.Records++
 		t.Bytes += int64(len(k.Item) + len(value))

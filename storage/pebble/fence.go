@@ -26,7 +26,9 @@ import (
 //   - gives the vital files a second try out of the reserve when the disk is
 //     full (space.go);
 //   - lets Pebble handle what it can, a table that could not be written, but slows
-//     down its endless retries.
+//     down its endless retries;
+//   - hides from Pebble that a blob file could not be written, which would crash it: for
+//     want of space the writer waits here, all else is a fault.
 type fence struct {
 	vfs.FS
 	process bool          // immutable
@@ -35,6 +37,7 @@ type fence struct {
 	onFull  func()        // immutable: told when a table can't be written for lack of space
 	opening atomic.Bool   // Pebble is in Open, where it would retry for ever: every error is a fault
 	shut    atomic.Bool   // the disk is frozen
+	missing func(string)  // immutable; if set, told of a table or values that aren't there
 	closing chan struct{} // closed when the store closes: no more waiting
 }
 
@@ -53,14 +56,17 @@ const (
 	vital fileKind = iota // manifest, markers, options: Pebble gives up
 	wal                   // the write-ahead log: Pebble gives up
 	table                 // Pebble keeps the old ones and tries again
+	blob                  // values that a table refers to: Pebble panics if it can't be finished
 )
 
 func kindOf(name string) fileKind {
 	switch {
 	case strings.HasSuffix(name, ".log"):
 		return wal
-	case strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob"):
+	case strings.HasSuffix(name, ".sst"):
 		return table
+	case strings.HasSuffix(name, ".blob"):
+		return blob
 	}
 	return vital
 }
@@ -77,7 +83,17 @@ func (f *fence) do(kind fileKind, op func() error) error {
 		return nil
 	}
 	err := op()
-	if err != nil && noSpace(err) {
+	for kind == blob && err != nil && noSpace(err) && !f.opening.Load() {
+		f.onFull()
+		if !f.pause() {
+			break
+		}
+		if f.shut.Load() {
+			return nil
+		}
+		err = op()
+	}
+	if err != nil && noSpace(err) && kind != blob {
 		if retried {
 			f.onFull()
 		} else if f.reserve() {
@@ -95,20 +111,27 @@ func (f *fence) do(kind fileKind, op func() error) error {
 	return nil
 }
 
-// pause keeps Pebble from retrying in a busy loop. It holds no lock meanwhile.
-func (f *fence) pause() {
+// pause keeps Pebble from retrying in a busy loop. It holds no lock meanwhile. It
+// reports false if the store closes.
+func (f *fence) pause() bool {
 	t := time.NewTimer(retryPause)
 	defer t.Stop()
 	select {
 	case <-t.C:
+		return true
 	case <-f.closing:
+		return false
 	}
 }
 
 func (f *fence) open(name string, op func() (vfs.File, error)) (vfs.File, error) {
 	var file vfs.File
 	kind := kindOf(name)
-	err := f.do(kind, func() (err error) {
+	making := kind
+	if kind == blob {
+		making = table // one that can't be made is no trouble
+	}
+	err := f.do(making, func() (err error) {
 		file, err = op()
 		return err
 	})

@@ -21,6 +21,7 @@ func newest(t *testing.T, dir, pattern string) string {
 // tear cuts the end of the newest log off, or fills it with zeros or noise.
 func tear(t *testing.T, dir string, rng *rand.Rand) {
 	t.Helper()
+	remove(t, filepath.Join(dir, closedName)) // a power cut, no Close
 	name := newest(t, dir, "*.log")
 	b, err := os.ReadFile(name)
 	if err != nil {

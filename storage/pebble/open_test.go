@@ -120,6 +120,7 @@ func TestNewerFormat(t *testing.T) {
 	if err := errors.Join(db.Set(formatKey, []byte("7"), pebble.Sync), db.Close()); err != nil {
 		t.Fatal(err)
 	}
+	remove(t, filepath.Join(dir, closedName))
 	_, err = Open(Options{Dir: dir})
 	if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "version 7") || !strings.Contains(err.Error(), "newer weir") {
 		t.Errorf("open: %v", err)

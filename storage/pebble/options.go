@@ -31,7 +31,8 @@ type Options struct {
 	// CacheBytes is the memory for blocks read from disk. Default 8 MiB.
 	CacheBytes int64
 	// MemTable is the memory, in bytes, for newly written records before they go to a
-	// table on disk; up to four such tables exist under load. Default 4 MiB.
+	// table on disk; up to three such tables exist under load, none
+	// of them larger than what was written since the start. Default 8 MiB.
 	MemTable int64
 	// MinFree is how many bytes of the disk are left free: with less, commits
 	// that add something answer storage.ErrFull. Default 64 MiB; negative: no check.
@@ -59,13 +60,13 @@ func (o *Options) setDefaults() {
 		o.CacheBytes = 8 << 20
 	}
 	if o.MemTable == 0 {
-		o.MemTable = 4 << 20
+		o.MemTable = 8 << 20
 	}
 	if o.MinFree == 0 {
 		o.MinFree = 64 << 20
 	}
 	if o.FS == nil {
-		o.FS = vfs.Default
+		o.FS = faulty(vfs.Default)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -135,6 +135,9 @@ func TestTablesFindNoSpace(t *testing.T) {
 		if n > 5000 {
 			t.Fatal("never full")
 		}
+		// A flush has to find out before all memtables are full: a commit that is inside
+		// Pebble then waits, as nobody could say that it will not be kept.
+		time.Sleep(time.Millisecond)
 	}
 	full.Store(false)
 	for commitOne(t, st, n) != nil { // a few seconds

@@ -71,6 +71,9 @@ func Open(o Options) (*Store, error) {
 	if s.lock, err = lockDir(o.FS, o.Dir); err != nil {
 		return nil, err
 	}
+	if err = inspect(o.FS, o.Dir); err != nil {
+		return nil, errors.Join(explain(o.Dir, err), s.lock.Close())
+	}
 	if err = s.open(o); err != nil {
 		close(s.fence.closing)
 		if s.stuck.Load() && s.db != nil {
@@ -122,29 +125,6 @@ func (s *Store) openOnce(o Options) (found int, err error) {
 		err = errors.Join(err, s.db.Close())
 	}
 	return found, err
-}
-
-// pebbleOptions says how Pebble is used.
-func (s *Store) pebbleOptions(o Options) *pebble.Options {
-	po := &pebble.Options{
-		FS:                          s.fence,
-		Lock:                        s.lock,
-		CacheSize:                   o.CacheBytes,
-		MemTableSize:                uint64(o.MemTable),
-		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
-		L0StopWritesThreshold:       64,
-		MaxOpenFiles:                200,
-		Logger:                      &logger{log: s.log, fatal: func(err error) { s.fail(err, true) }},
-		EventListener:               s.events(),
-		FormatMajorVersion:          pebble.FormatWALSyncChunks,
-	}
-	if o.Durability == Process {
-		// From WALSyncChunks on the log says how far it was synced, and a log that
-		// lacks bytes before that counts as damaged. After a power cut that would be wrong here.
-		po.FormatMajorVersion = pebble.FormatColumnarBlocks
-	}
-	return po
 }
 
 // makeDir makes the folder, for its owner only, so that it survives a power cut.
@@ -278,6 +258,8 @@ func (s *Store) Close() error {
 		err = nil // a consequence
 	} else if err != nil {
 		err = fmt.Errorf("pebble: close the store in %s: %w", s.dir, err)
+	} else if err := writeClosed(s.space.fs, s.dir); err != nil {
+		s.log.Warn("storage: the list of files can't be written; the store is whole without it", "dir", s.dir, "err", err)
 	}
 	return errors.Join(s.Err(), err, s.lock.Close())
 }
@@ -302,4 +284,24 @@ func (s *Store) Size() (n uint64, err error) {
 		return nil
 	})
 	return min(n, math.MaxInt64), err
+}
+
+// Checkpoint makes a copy of the store in dir, which must not exist, while it
+// is in use: all that was answered before the call, and of later commits
+// the first few, if any. It takes little time and room on the same disk,
+// because tables are linked, not copied. The copy is a store like any other.
+func (s *Store) Checkpoint(dir string) error {
+	err := s.read(context.Background(), func() error {
+		if err := s.Err(); err != nil {
+			return err // the disk is frozen, and nothing would be written
+		}
+		if err := s.db.Checkpoint(dir, pebble.WithFlushedWAL()); err != nil {
+			return err
+		}
+		return s.Err()
+	})
+	if err != nil {
+		return fmt.Errorf("pebble: copy the store in %s to %s: %w", s.dir, dir, err)
+	}
+	return nil
 }
