@@ -20,6 +20,8 @@ func TestAllocs(t *testing.T) {
 			{"FromToken", 2, func() { _, _ = FromToken(tok, juliet, "en") }},
 			{"AppendTo", 0, func() { buf = s.AppendTo(buf[:0]) }},
 			{"With", 1, func() { sink = s.With(romeo, juliet) }},
+			{"WithStanzaID", 2, func() { sink = s.WithStanzaID(romeo, "0123456789abcdef") }},
+			{"Forward", 3, func() { sink = (&Envelope{To: romeo, NS: "urn:x", Local: "x"}).Forward(s) }},
 			{"HasChild", 0, func() { _ = s.HasChild("urn:xmpp:receipts", "request") }},
 			{"Payload", 0, func() { _ = s.Payload() }},
 			{"Names", 0, func() {

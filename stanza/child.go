@@ -42,7 +42,7 @@ func (s *Stanza) Child(ns, local string) []byte {
 	if k == nil {
 		return nil
 	}
-	return k.complete(s.c.inner)
+	return complete(s.c.text(k))
 }
 
 // Names returns the names of the children in order, without an allocation.
@@ -63,17 +63,16 @@ func (s *Stanza) Children() iter.Seq2[xmlstream.Name, []byte] {
 		c := s.content()
 		for i := range c.kids {
 			k := &c.kids[i]
-			if !yield(xmlstream.Name{Space: k.space, Local: k.local}, k.complete(c.inner)) {
+			if !yield(xmlstream.Name{Space: k.space, Local: k.local}, complete(c.text(k))) {
 				return
 			}
 		}
 	}
 }
 
-// complete returns the child as an element that needs nothing around it. Being
+// complete returns a child as an element that needs nothing around it. Being
 // canonical it lacks at most the default namespace of the stream.
-func (k *child) complete(inner string) []byte {
-	xml := inner[k.start:k.end]
+func complete(xml string) []byte {
 	declared, end := startTag(xml)
 	if declared {
 		return []byte(xml)
@@ -111,7 +110,7 @@ func (s *Stanza) Text(ns, local string) string {
 	if k == nil {
 		return ""
 	}
-	return string(xmlstream.Text([]byte(s.c.inner[k.start:k.end])))
+	return string(xmlstream.Text([]byte(s.c.text(k))))
 }
 
 // Decode decodes the first child with that name by encoding/xml into v, which

@@ -12,8 +12,9 @@
 // not. The path of a message costs two allocations to read and none to write.
 //
 // It implements RFC 6120 §8 (XML stanzas and stanza errors), the types of RFC
-// 6121 §4.7.1 and §5.2.2, and the stamp of XEP-0203 (delayed delivery) with
-// XEP-0082 (date and time).
+// 6121 §4.7.1 and §5.2.2, the stamp of XEP-0203 (delayed delivery) with
+// XEP-0082 (date and time), the id of XEP-0359 that an archive adds, and the
+// envelope of XEP-0297 (stanza forwarding).
 //
 // Start reading at [Stanza] and [FromToken]; index.go says how children are
 // found, errors.go how one refuses.

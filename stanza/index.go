@@ -8,13 +8,21 @@ import (
 
 // child is one child element of a stanza.
 type child struct {
-	start, end   uint32 // content.inner[start:end]
+	start, end   uint32 // of inner and tail, one behind the other
 	space, local string
 }
 
 // is reports whether the child has that name; an empty local fits any.
 func (k *child) is(ns, local string) bool {
 	return (local == "" || k.local == local) && k.space == ns
+}
+
+// text returns the bytes of a child.
+func (c *content) text(k *child) string {
+	if n := uint32(len(c.inner)); k.start >= n && c.tail != "" {
+		return c.tail[k.start-n : k.end-n]
+	}
+	return c.inner[k.start:k.end]
 }
 
 // Which strings a stanza keeps beside its inner bytes.

@@ -54,6 +54,9 @@ type content struct {
 	// inner is what stands between the tags, in canonical form (see
 	// xmlstream.Token): each child is complete but for the default namespace.
 	inner string
+	// tail follows inner, in the same form: what a variant has more. It lies
+	// apart so that variants share inner.
+	tail string
 	// other has the attributes that this package does not know, ready to be put
 	// into the start tag, with the declarations of their prefixes.
 	other string
@@ -90,7 +93,7 @@ func (s *Stanza) Size() int {
 	const framing = len("<presence from='' to='' id='' type='' xml:lang=''></presence>")
 	c := s.content()
 	return framing + len(s.From.String()) + len(s.To.String()) + len(s.ID) + len(s.Type) + len(s.Lang) +
-		len(c.other) + len(c.inner)
+		len(c.other) + len(c.inner) + len(c.tail)
 }
 
 // IsError reports whether the stanza reports an error.

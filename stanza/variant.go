@@ -7,8 +7,8 @@ import "weir/xmlstream"
 // well-formed is not added, so that no handler can break the receiver's stream.
 func (s *Stanza) WithChild(xml []byte) *Stanza {
 	old := s.content()
-	inner := make([]byte, 0, len(old.inner)+len(xml))
-	inner = append(append(inner, old.inner...), xml...)
+	inner := make([]byte, 0, len(old.inner)+len(old.tail)+len(xml))
+	inner = append(append(append(inner, old.inner...), old.tail...), xml...)
 	v, err := s.withInner(inner)
 	if err != nil {
 		return s
@@ -20,19 +20,20 @@ func (s *Stanza) WithChild(xml []byte) *Stanza {
 // says so; s itself if there is none.
 func (s *Stanza) Without(drop func(ns, local string) bool) *Stanza {
 	old := s.content()
+	all := old.inner + old.tail // copied only where there is a tail
 	var inner []byte
 	from, dropped := 0, false
 	for i := range old.kids {
 		k := &old.kids[i]
 		if drop(k.space, k.local) {
-			inner = append(inner, old.inner[from:k.start]...)
+			inner = append(inner, all[from:k.start]...)
 			from, dropped = int(k.end), true
 		}
 	}
 	if !dropped {
 		return s
 	}
-	v, err := s.withInner(append(inner, old.inner[from:]...))
+	v, err := s.withInner(append(inner, all[from:]...))
 	if err != nil { // never: parts of what is well-formed are
 		return s
 	}

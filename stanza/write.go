@@ -8,11 +8,15 @@ import (
 // AppendTo appends the stanza as it goes onto a client stream: the default
 // namespace there is NSClient and is not declared again. It allocates only if
 // dst is too small.
-func (s *Stanza) AppendTo(dst []byte) []byte {
+func (s *Stanza) AppendTo(dst []byte) []byte { return s.appendWith(dst, "") }
+
+// appendWith is AppendTo with a declaration put into the start tag.
+func (s *Stanza) appendWith(dst []byte, declaration string) []byte {
 	c := s.content()
 	name := s.Kind.String()
 	dst = append(dst, '<')
 	dst = append(dst, name...)
+	dst = append(dst, declaration...)
 	if !s.From.IsZero() {
 		dst = appendAddress(append(dst, " from='"...), s.From)
 	}
@@ -30,11 +34,12 @@ func (s *Stanza) AppendTo(dst []byte) []byte {
 		dst = appendValue(append(dst, " xml:lang='"...), s.Lang)
 	}
 	dst = append(dst, c.other...)
-	if c.inner == "" {
+	if c.inner == "" && c.tail == "" {
 		return append(dst, "/>"...)
 	}
 	dst = append(dst, '>')
 	dst = append(dst, c.inner...)
+	dst = append(dst, c.tail...)
 	dst = append(dst, "</"...)
 	dst = append(dst, name...)
 	return append(dst, '>')
