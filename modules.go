@@ -7,10 +7,12 @@ import (
 	"weir/c2s"
 	"weir/hook"
 	"weir/jid"
+	"weir/modules/acks"
 	"weir/modules/contacts"
 	"weir/modules/disco"
 	"weir/modules/entitytime"
 	"weir/modules/last"
+	"weir/modules/mam"
 	"weir/modules/ping"
 	"weir/modules/version"
 	"weir/presence"
@@ -23,6 +25,7 @@ import (
 // modules is the one list of what this server can do beside streams and
 // sessions. To add a module: make it in makeModules.
 type modules struct {
+	sessions *sessionmgr.Manager
 	contacts *contacts.Module
 	disco    *disco.Module
 	last     *last.Module
@@ -32,6 +35,7 @@ func (s *Server) makeModules(context.Context) (err error) {
 	if s.Rosters, err = roster.New(s.Store, s.Config.Roster); err != nil {
 		return err
 	}
+	s.modules.sessions = s.Sessions
 	pres, err := presence.New(s.Sessions, s.Rosters, s.Config.Presence)
 	if err != nil {
 		return err
@@ -42,6 +46,7 @@ func (s *Server) makeModules(context.Context) (err error) {
 		return err
 	}
 	ping.New(s.Sessions)
+	mam.New(s.Sessions, s.Sessions, s.Config.MAM)
 	version.New(s.Sessions, "weir", Version)
 	entitytime.New(s.Sessions)
 	s.modules.last = last.New(s.Sessions, s.Store)
@@ -52,13 +57,17 @@ func (s *Server) makeModules(context.Context) (err error) {
 }
 
 // announce adds the stream features of the modules.
-func (m *modules) announce(streams *c2s.Server) {
+func (m *modules) announce(streams *c2s.Server, o acks.Options) error {
+	if err := acks.New(streams, m.sessions, o); err != nil {
+		return err
+	}
 	streams.Hooks.StreamFeatures.Add("modules", hook.Normal, func(_ context.Context, f *c2s.StreamFeatures) {
 		f.Caps.Hash, f.Caps.Node, f.Caps.Ver = m.disco.Caps()
 		if f.State == c2s.Authenticated {
 			f.XML = append(f.XML, contacts.StreamFeatures()...)
 		}
 	})
+	return nil
 }
 
 // accountChanged ends the sessions of an account that has to prove itself again

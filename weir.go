@@ -73,6 +73,9 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*Server, err
 	if err == nil {
 		err = s.makeStreams(ctx)
 	}
+	if err == nil {
+		err = s.Sessions.Restore(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(ctx))
 	}
@@ -105,7 +108,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, 
 			return nil, err
 		}
 	}
-	s.Control = admin.New(s.Sessions, s.Auth, s.status, log)
+	s.Control = admin.New(s.Sessions, s.Auth, s.status, s.Backup, log)
 	s.Metrics = admin.NewMetrics(s.Registry, log)
 	return s, nil
 }
@@ -154,8 +157,7 @@ func (s *Server) makeStreams(context.Context) (err error) {
 	if s.Streams, err = c2s.New(o, s.Sessions, s.Auth); err != nil {
 		return err
 	}
-	s.modules.announce(s.Streams)
-	return nil
+	return s.modules.announce(s.Streams, s.Config.Acks)
 }
 
 func (s *Server) makeNetwork(context.Context) (err error) {

@@ -117,6 +117,11 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return st, c.call(ctx, http.MethodGet, "/v1/status", nil, &st)
 }
 
+// Backup has the server copy what it keeps to a new folder.
+func (c *Client) Backup(ctx context.Context, dir string) error {
+	return c.call(ctx, http.MethodPost, "/v1/backup", Backup{Dir: dir}, nil)
+}
+
 // Sessions lists sessions, all or those of an account (when not "").
 func (c *Client) Sessions(ctx context.Context, account string) ([]sessionmgr.Description, error) {
 	path := "/v1/sessions"

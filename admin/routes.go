@@ -19,6 +19,7 @@ import (
 func (c *Control) table() map[string]func(http.ResponseWriter, *http.Request) (any, error) {
 	return map[string]func(http.ResponseWriter, *http.Request) (any, error){
 		"GET /v1/status":               c.getStatus,
+		"POST /v1/backup":              c.makeBackup,
 		"GET /v1/sessions":             c.listSessions,
 		"GET /v1/sessions/{id}":        c.showSession,
 		"DELETE /v1/sessions/{id}":     c.kickSession,

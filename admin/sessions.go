@@ -25,16 +25,19 @@ func (c *Control) listSessions(_ http.ResponseWriter, r *http.Request) (any, err
 		}
 	}
 	state := r.URL.Query().Get("state")
-	all := []sessionmgr.Description{}
+	var found []*sessionmgr.Session
 	c.sessions.Range(func(s *sessionmgr.Session) bool {
-		if !account.IsZero() && s.JID().Bare() != account.Bare() {
-			return true
-		}
-		if d := s.Describe(); state == "" || d.State == state {
-			all = append(all, d)
+		if account.IsZero() || s.JID().Bare() == account.Bare() {
+			found = append(found, s)
 		}
 		return true
 	})
+	all := []sessionmgr.Description{}
+	for _, d := range c.sessions.Describe(found) {
+		if state == "" || d.State == state {
+			all = append(all, d)
+		}
+	}
 	slices.SortFunc(all, func(a, b sessionmgr.Description) int {
 		return cmp.Or(cmp.Compare(a.JID, b.JID), cmp.Compare(a.ID, b.ID))
 	})
@@ -64,12 +67,21 @@ func (c *Control) session(r *http.Request) (*sessionmgr.Session, error) {
 	return nil, problemf(http.StatusNotFound, "no session %q: give the id or the full JID of `weir session list`", id)
 }
 
+// showSession answers GET /v1/sessions/{id}: as in the list, and with what waits
+// for the session in the log.
 func (c *Control) showSession(_ http.ResponseWriter, r *http.Request) (any, error) {
 	s, err := c.session(r)
 	if err != nil {
 		return nil, err
 	}
-	return s.Describe(), nil
+	d := s.Describe()
+	q, err := c.sessions.Waiting(r.Context(), s)
+	if err != nil { // the rest is worth telling all the same
+		c.log.Warn("what waits for a session can't be counted", "sid", s.ID(), "err", err)
+		return d, nil
+	}
+	d.Queue = &q
+	return d, nil
 }
 
 // kickSession answers DELETE /v1/sessions/{id}?text=…: the client is told with a

@@ -7,6 +7,7 @@ import (
 
 	"weir/admin"
 	"weir/integration/testclient"
+	"weir/sessionmgr"
 )
 
 // TestSessions holds that sessions are listed, shown by id and by full JID, and
@@ -95,5 +96,65 @@ func TestAccountsEnd(t *testing.T) {
 	}
 	if all, err := c.Sessions(t.Context(), ""); err != nil || len(all) != 0 {
 		t.Errorf("%d sessions left, %v", len(all), err)
+	}
+}
+
+// TestSleepingSessions holds what is told of a session that hibernates, before
+// and after the server was restarted.
+func TestSleepingSessions(t *testing.T) {
+	cfg := settings(folder(t))
+	s, c := start(t, cfg)
+	add(t, c, "juliet@localhost", "romeo@localhost")
+	juliet := login(t, s, "juliet", "balcony")
+	if err := juliet.Send("<enable xmlns='urn:xmpp:sm:3' resume='true' max='120'/>"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := juliet.Expect(t.Context(), "<enabled xmlns='urn:xmpp:sm:3' resume='true' max='120' .../>", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := juliet.Send("<presence/>"); err != nil {
+		t.Fatal(err)
+	}
+	if err := juliet.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d, err := c.Session(t.Context(), "juliet@localhost/balcony")
+	if err != nil || d.Acks == nil || !d.Acks.Resumable || d.Acks.Keep != 120 || d.Acks.Source != sessionmgr.Live || d.Queue == nil {
+		t.Fatalf("%+v %+v, %v", d, d.Acks, err)
+	}
+	if err := juliet.Cut(); err != nil {
+		t.Fatal(err)
+	}
+	for d.State != "c2s_hibernating" {
+		if d, err = c.Session(t.Context(), d.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	romeo := login(t, s, "romeo", "orchard")
+	if err := romeo.Send("<message to='juliet@localhost' type='chat'><body>hark</body></message>"); err != nil {
+		t.Fatal(err)
+	}
+	if err := romeo.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d, err = c.Session(t.Context(), d.ID); err != nil || d.Queue.Messages != 1 || d.Acks.WaitsFor != sessionmgr.WaitsResumption ||
+		d.Acks.Expires.Sub(d.Acks.Hibernating).Seconds() != 120 {
+		t.Errorf("%+v %+v, %v", d.Acks, d.Queue, err)
+	}
+	if st, err := c.Status(t.Context()); err != nil || st.Sessions["c2s_hibernating"] != 1 {
+		t.Errorf("status %+v, %v", st, err)
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	cfg.Storage.FS = s.Config.Storage.FS
+	_, c = start(t, cfg)
+	all, err := c.Sessions(t.Context(), "")
+	if err != nil || len(all) != 1 || all[0].ID != d.ID || all[0].State != "c2s_hibernating" || !all[0].Acks.Restored || all[0].Queue != nil {
+		t.Fatalf("after a restart %+v, %v", all, err)
+	}
+	if d, err = c.Session(t.Context(), d.ID); err != nil || d.Queue.Messages != 1 || d.Remote != "" {
+		t.Errorf("after a restart %+v %+v, %v", d, d.Queue, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"weir/hook"
 	"weir/jid"
+	"weir/sessionmgr"
 	"weir/stanza"
 
 	"mellium.im/xmpp/stream"
@@ -43,17 +44,45 @@ func (s *Stream) beforeBind(st *stanza.Stanza) {
 // is routed to the new address.
 func (s *Stream) bind(ctx context.Context, iq *stanza.Stanza, asked string) {
 	err := s.srv.sm.Bind(ctx, s.Session(), asked, func(full jid.JID) {
-		s.full = full
-		s.state.Store(uint32(Bound))
-		s.conn.SetDeadline(time.Time{})
+		s.becomeBound(full)
 		_ = s.send(func(dst []byte) []byte { return appendBindResult(dst, iq.ID, full) })
 	})
 	if err != nil {
 		s.refuseBind(iq, err)
 		return
 	}
+	s.established()
+}
+
+// becomeBound notes that stanzas flow from here on, under a full JID.
+func (s *Stream) becomeBound(full jid.JID) {
+	s.full = full
+	s.state.Store(uint32(Bound))
+	s.conn.SetDeadline(time.Time{})
+}
+
+// established ends the negotiation of a bound stream.
+func (s *Stream) established() {
 	s.neg = nil
 	s.conn.SetIdle(s.srv.o.IdleTimeout)
+}
+
+// Resume continues an earlier session of the account on this stream instead of
+// binding a resource: id names it, h is how many stanzas the client has of it.
+// resumed appends the answer: what it returns goes out before anything else of
+// the session. Call it from [Stream.Work] in state Authenticated; an error is a
+// *sessionmgr.ResumeError, after which the stream may bind.
+func (s *Stream) Resume(ctx context.Context, id string, h uint32, resumed func(dst []byte, handled uint32) []byte) error {
+	err := s.srv.sm.Resume(ctx, s.Session(), s, id, h, func(sess *sessionmgr.Session, handled uint32) {
+		s.sess.Store(sess)
+		s.becomeBound(sess.JID())
+		_ = s.send(func(dst []byte) []byte { return resumed(dst, handled) })
+	})
+	if err != nil {
+		return err
+	}
+	s.established()
+	return nil
 }
 
 // appendBindResult appends the answer of RFC 6120 §7.6.1.

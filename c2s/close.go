@@ -2,6 +2,7 @@ package c2s
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,15 @@ func (s *Stream) Close(why *stream.Error) {
 // Nothing that the peer sent behind the mistake is processed.
 func (s *Stream) Fail(why *stream.Error) {
 	s.end(why, causeOf(why))
+}
+
+// FailWith is Fail with an application-specific condition, a complete element,
+// beside the defined one (RFC 6120 §4.9.4).
+func (s *Stream) FailWith(why *stream.Error, specific []byte) {
+	s.mu.Lock()
+	s.specific = specific
+	s.mu.Unlock()
+	s.Fail(why)
 }
 
 // end closes our side, once. It neither blocks nor calls the manager: it may
@@ -58,6 +68,10 @@ func (s *Stream) appendEnd(why *stream.Error) error {
 	if s.needsHeader() {
 		head = s.newResponse()
 	}
+	last := s.lastWords()
+	s.mu.Lock()
+	specific := s.specific
+	s.mu.Unlock()
 	return s.conn.Append(func(dst []byte) []byte {
 		if s.ended {
 			return dst
@@ -67,11 +81,26 @@ func (s *Stream) appendEnd(why *stream.Error) error {
 			dst = head.append(dst)
 			s.opened = true
 		}
+		dst = append(dst, last...)
 		if why != nil {
-			dst = appendStreamError(dst, why)
+			dst = appendStreamError(dst, why, specific)
 		}
 		return append(dst, closingTag...)
 	})
+}
+
+// lastWords collects what modules say before the closing tag.
+func (s *Stream) lastWords() []byte {
+	point := &s.srv.Hooks.Ending
+	if s.State() != Bound || point.Empty() {
+		return nil
+	}
+	ev := Ending{Stream: s}
+	if err := point.Run(s.ctx(), &ev); err != nil {
+		s.log().Error("hook failed", "err", err)
+		return nil
+	}
+	return ev.XML
 }
 
 // needsHeader reports whether an end would have to open the stream first. Once
@@ -125,6 +154,18 @@ func (s *Stream) hookFailed(err error) {
 // peerClosed answers the peer's closing tag (RFC 6120 §4.4). What was sent
 // before it has been handled; what is on its way to the peer is written first.
 func (s *Stream) peerClosed() {
+	if s.State() == Bound && !s.closing.Load() {
+		s.conn.SetDeadline(time.Now().Add(s.srv.o.CloseTimeout))
+		s.Work(func(ctx context.Context) {
+			s.srv.sm.Settle(ctx, s.Session(), s)
+			s.answerClose()
+		})
+		return
+	}
+	s.answerClose()
+}
+
+func (s *Stream) answerClose() {
 	cause := sessionmgr.Cause{Code: sessionmgr.ClosedByClient, Text: "the client closed the stream"}
 	s.end(nil, cause)
 	s.left.Store(true)
@@ -178,7 +219,7 @@ func (s *Stream) sessionOver(cause sessionmgr.Cause) {
 	working := s.working
 	s.mu.Unlock()
 	if !working {
-		s.srv.sm.Closed(s.Session(), cause)
+		s.srv.sm.Closed(s.Session(), s, cause)
 	}
 }
 

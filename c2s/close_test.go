@@ -55,7 +55,7 @@ func TestStreamErrorForms(t *testing.T) {
 		{&stream.Error{Err: "made-up><x"}, "<undefined-condition xmlns='" + nsErrors + "'/>"},
 		{streamError(stream.Reset, "a\x00\u0001b\nc\ufffe"), "<text xmlns='" + nsErrors + "' xml:lang='en'>a\ufffd\ufffdb c\ufffd</text>"},
 	} {
-		got := string(appendStreamError(nil, tt.e))
+		got := string(appendStreamError(nil, tt.e, nil))
 		if !strings.Contains(got, tt.want) {
 			t.Errorf("got %s", got)
 		}

@@ -31,6 +31,9 @@ type Hooks struct {
 	PreDrain hook.Filter[PreDrain]
 	// Drained tells that everything was written, on any goroutine. It must not block.
 	Drained hook.Point[*sessionmgr.Session]
+	// Ending collects what is said before the closing tag, on any goroutine. It
+	// must not block.
+	Ending hook.Filter[Ending]
 	// Idle asks for a sign of life from a silent client, on the reader goroutine.
 	Idle hook.Filter[Idle]
 }
@@ -73,8 +76,15 @@ type StanzaIn struct {
 
 // PreDrain is a batch about to be written. A handler appends to Batch.
 type PreDrain struct {
-	Session *sessionmgr.Session
-	Batch   []byte
+	Stream *Stream
+	Batch  []byte
+}
+
+// Ending is a stream about to be closed by us, for whatever reason. A handler
+// appends complete elements to XML.
+type Ending struct {
+	Stream *Stream
+	XML    []byte
 }
 
 // Idle is a client that was silent for Options.IdleTimeout. A handler that

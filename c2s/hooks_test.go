@@ -105,7 +105,7 @@ func TestPreDrain(t *testing.T) {
 	h := newHouse(t)
 	c := h.dial().bind("juliet", "balcony")
 	remove := h.Hooks.PreDrain.Add("test", 0, func(_ context.Context, ev *PreDrain) {
-		if len(ev.Batch) > 0 && ev.Session.JID().Resource() == "balcony" {
+		if len(ev.Batch) > 0 && ev.Stream.Session().JID().Resource() == "balcony" {
 			ev.Batch = append(ev.Batch, "<a xmlns='urn:xmpp:sm:3'/>"...)
 		}
 	})

@@ -76,7 +76,7 @@ func (s *Stream) handOver(st *stanza.Stanza) {
 		st = ev.Stanza
 	}
 	s.inbound.Store(inboundRunning)
-	if !s.srv.sm.Inbound(s.Session(), st, s.resume) {
+	if !s.srv.sm.Inbound(s.Session(), s, st, s.resume) {
 		return
 	}
 	// Resume may have been called by now, or be called at any moment.
@@ -121,7 +121,7 @@ func (s *Stream) refuseStanza(st *stanza.Stanza, err error) {
 // pipeline: behind what it is owed for earlier ones, and counted with it.
 func (s *Stream) reply(st *stanza.Stanza, e stanza.Error) {
 	s.srv.metrics.refused.WithLabelValues(string(e.Condition)).Inc()
-	entry := sessionmgr.Entry{From: s.Session(), Counts: true}
+	entry := sessionmgr.Entry{From: s.Session(), Counts: true, Link: s}
 	if r := st.ErrorReply(e); r != nil {
 		entry.Out = []sessionmgr.Delivery{{To: s.Session(), Stanza: r}}
 	}

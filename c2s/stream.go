@@ -62,10 +62,11 @@ type Stream struct {
 	opened bool // our header is out
 	ended  bool // our closing tag is out
 
-	mu      sync.Mutex
-	cause   sessionmgr.Cause // guarded by mu; set with closing
-	working bool             // guarded by mu: a goroutine of Work runs
-	over    bool             // guarded by mu: Manager.Closed was called, or is by the end of Work
+	mu       sync.Mutex
+	cause    sessionmgr.Cause // guarded by mu; set with closing
+	working  bool             // guarded by mu: a goroutine of Work runs
+	specific []byte           // guarded by mu: condition of an application, for our stream error
+	over     bool             // guarded by mu: Manager.Closed was called, or is by the end of Work
 }
 
 // negotiation is what a stream needs to know only until it is bound.
@@ -206,7 +207,7 @@ func (s *Stream) PreDrain(_ *netserver.Conn, batch []byte) []byte {
 	if point.Empty() {
 		return batch
 	}
-	ev := PreDrain{Session: s.Session(), Batch: batch}
+	ev := PreDrain{Stream: s, Batch: batch}
 	if err := point.Run(s.ctx(), &ev); err != nil {
 		go s.hookFailed(err) // appending here would ask for another call
 	}
@@ -249,7 +250,7 @@ func (s *Stream) startWork() {
 		over, cause := s.over, s.cause
 		s.mu.Unlock()
 		if over {
-			s.srv.sm.Closed(s.Session(), cause)
+			s.srv.sm.Closed(s.Session(), s, cause)
 			return
 		}
 		s.conn.Resume()
@@ -298,6 +299,9 @@ func (s *Stream) Append(st *stanza.Stanza) error {
 
 // Flush implements sessionmgr.Link.
 func (s *Stream) Flush() { s.conn.Drain() }
+
+// WantDrain implements sessionmgr.Link.
+func (s *Stream) WantDrain() { s.conn.WantDrain() }
 
 // Waiting implements sessionmgr.Link.
 func (s *Stream) Waiting() int { return s.conn.Buffered() }

@@ -106,7 +106,7 @@ func conditionOf(e *stream.Error) string {
 }
 
 // appendStreamError appends an error element (RFC 6120 §4.9.2).
-func appendStreamError(dst []byte, e *stream.Error) []byte {
+func appendStreamError(dst []byte, e *stream.Error, specific []byte) []byte {
 	condition := conditionOf(e)
 	dst = append(dst, "<stream:error><"...)
 	dst = append(dst, condition...)
@@ -131,6 +131,7 @@ func appendStreamError(dst []byte, e *stream.Error) []byte {
 		dst = appendEscaped(dst, t.Value)
 		dst = append(dst, "</text>"...)
 	}
+	dst = append(dst, specific...)
 	return append(dst, "</stream:error>"...)
 }
 

@@ -7,7 +7,9 @@ import (
 
 	"weir/auth"
 	"weir/c2s"
+	"weir/modules/acks"
 	"weir/modules/contacts"
+	"weir/modules/mam"
 	"weir/netserver"
 	"weir/presence"
 	"weir/roster"
@@ -40,6 +42,8 @@ type Config struct {
 	Roster   roster.Options     // Roster bounds contact lists.
 	Presence presence.Options   // Presence bounds directed presence.
 	Contacts contacts.Options   // Contacts bounds subscription requests.
+	Acks     acks.Options       // Acks is about stream management: acknowledgements and resumption.
+	MAM      mam.Options        // MAM bounds what a question about an archive may cost.
 }
 
 // Listen says where clients connect.
@@ -98,6 +102,8 @@ func Default() Config {
 		Roster:          roster.DefaultOptions(),
 		Presence:        presence.DefaultOptions(),
 		Contacts:        contacts.DefaultOptions(),
+		Acks:            acks.DefaultOptions(),
+		MAM:             mam.DefaultOptions(),
 	}
 	clearFilledIn(&c)
 	return c

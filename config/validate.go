@@ -20,6 +20,7 @@ var choices = map[string][]string{
 	"log.format":         {"text", "json"},
 	"storage.durability": {"disk", "process"},
 	"session.conflict":   {"replace", "refuse", "rename"},
+	"session.archive":    {"always", "roster", "never"},
 }
 
 // validate looks for values that make no sense, by rules of our own and by those
@@ -64,6 +65,10 @@ func (l *loader) check(s *setting) (text, hint string) {
 	case "shutdown_timeout":
 		if l.cfg.ShutdownTimeout < 0 {
 			return "shutdown_timeout is negative", "it has to be " + s.example()
+		}
+	case "session.hibernate":
+		if l.cfg.Session.Hibernate == 0 { // the package takes that for its default
+			return "hibernate is 0", `"-1s" turns resumption off; else it is ` + s.example()
 		}
 	case "tls.certificates":
 		return l.checkCertificates()

@@ -21,6 +21,7 @@ type printer struct{}
 
 func (printer) Append(st *stanza.Stanza) error { fmt.Println(string(st.AppendTo(nil))); return nil }
 func (printer) Flush()                         {}
+func (printer) WantDrain()                     {}
 func (printer) Waiting() int                   { return 0 }
 func (printer) Close(*stream.Error)            {}
 
@@ -67,7 +68,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	m.Inbound(s, p.With(s.JID(), p.To), nil)
+	m.Inbound(s, printer{}, p.With(s.JID(), p.To), nil)
 	// Output:
 	// <presence from='juliet@example.com/balcony' to='juliet@example.com'><priority>5</priority></presence>
 	// juliet@example.com/balcony is available, priority 5

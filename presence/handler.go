@@ -77,6 +77,7 @@ func New(m *sessionmgr.Manager, r *roster.Rosters, o Options) (*Handler, error) 
 	o.setDefaults()
 	h := &Handler{m: m, rosters: r, o: o, directed: sessionmgr.NewSlot[*targets](m, "presence.directed")}
 	m.HandleAvailability(h)
+	m.Hooks.Resumed.Add("presence", hook.Early, func(_ context.Context, r sessionmgr.Resumption) { h.resumed(r) })
 	m.Hooks.Unbound.Add("presence", hook.Early, func(_ context.Context, s *sessionmgr.Session) { h.ended(s) })
 	return h, nil
 }

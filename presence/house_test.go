@@ -110,11 +110,13 @@ func (c *client) Append(st *stanza.Stanza) error {
 	return nil
 }
 
-func (c *client) Flush()              {}
+func (c *client) Flush()     {}
+func (c *client) WantDrain() {}
+
 func (c *client) Waiting() int        { return 0 }
 func (c *client) Close(*stream.Error) {}
 func (c *client) clear()              { c.got() }
-func (c *client) end()                { c.h.Closed(c.Session, sessionmgr.Cause{Code: sessionmgr.LinkLost}) }
+func (c *client) end()                { c.h.Closed(c.Session, c, sessionmgr.Cause{Code: sessionmgr.LinkLost}) }
 
 // bind makes a bound session that isn't available.
 func (h *house) bind(full string) *client {
@@ -147,7 +149,7 @@ func (c *client) send(xml string) {
 		c.h.t.Fatalf("%s: %v", xml, err)
 	}
 	done := make(chan struct{})
-	if c.h.Inbound(c.Session, st.With(c.JID(), st.To), func() { close(done) }) {
+	if c.h.Inbound(c.Session, c, st.With(c.JID(), st.To), func() { close(done) }) {
 		<-done
 	}
 }

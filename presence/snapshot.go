@@ -1,6 +1,8 @@
 package presence
 
 import (
+	"slices"
+
 	"weir/jid"
 	"weir/sessionmgr"
 	"weir/stanza"
@@ -65,6 +67,29 @@ func (h *Handler) contactsOf(s *sessionmgr.Session) Snapshot {
 		}
 	}
 	return snap
+}
+
+// resumed tells a session of an earlier process who is here and who isn't: what
+// its client knows of that is of before.
+func (h *Handler) resumed(r sessionmgr.Resumption) {
+	s := r.Session
+	if !r.Restored || !s.Available() {
+		return
+	}
+	snap := h.contactsOf(s)
+	here := make(map[jid.JID]bool, len(snap.read))
+	for _, x := range snap.read {
+		here[x.source.JID().Bare()] = true
+	}
+	account := s.JID().Bare()
+	for _, contact := range h.rosters.Subscriptions(account, nil) {
+		if !here[contact] && h.m.Local(contact.Domain()) {
+			snap.Out = append(snap.Out, sessionmgr.Delivery{To: s, Stanza: goodbye(contact).With(contact, account)})
+		}
+	}
+	h.m.Submit(sessionmgr.Entry{Out: snap.Out})
+	h.Recheck(&snap)
+	h.m.FlushTouched()
 }
 
 // subscribed reports whether target's roster, which is in memory if target is
@@ -134,7 +159,8 @@ func (h *Handler) correct(out []sessionmgr.Delivery, r *reading) []sessionmgr.De
 // directed presence ends with it (RFC 6121 §4.6.1).
 func (h *Handler) Gone(owner, viewer jid.JID) []sessionmgr.Delivery {
 	var out []sessionmgr.Delivery
-	for _, source := range h.m.Sessions(owner) {
+	// Who is just ending finds the subscription gone when it says goodbye itself.
+	for _, source := range slices.Concat(h.m.Sessions(owner), h.m.Parting(owner)) {
 		t, ok := h.directed.Get(source)
 		direct := ok && t.remove(viewer)
 		if source.Available() || direct {

@@ -46,9 +46,9 @@ func (m *Manager) Bind(ctx context.Context, s *Session, asked string, answered f
 			return err
 		case old == nil:
 			return m.nowBound(ctx, s)
-		case m.o.Conflict == ConflictRefuse:
+		case m.o.Conflict == ConflictRefuse && old.State() != Hibernating: // else it is its own client that lost it
 			return stanza.Conflict() // RFC 6120 §7.7.2.2
-		case m.o.Conflict == ConflictRename:
+		case m.o.Conflict == ConflictRename && old.JID() == full:
 			if full, err = account.WithResource(randomName()); err != nil {
 				return m.bindError(s, err)
 			}
@@ -92,6 +92,9 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, answered func(jid
 			return
 		}
 		if n := m.o.MaxSessions; len(m.registry.bound(l.account)) >= n {
+			if holder = m.longestAsleep(l.account); holder != nil {
+				return // it makes room
+			}
 			err = stanza.ResourceConstraint(fmt.Sprintf("this account has %d sessions, as many as it may have", n)) // RFC 6120 §7.6.2.1
 			return
 		}
@@ -105,6 +108,7 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, answered func(jid
 		s.mu.Unlock()
 		m.ledgers.pin(l)
 		s.ledger = l
+		s.queue = queue{tag: m.ids.Next(), after: l.last, sent: l.last, last: l.last, untold: l.last}
 		m.registry.insert(l.account, s)
 		answered(full)
 	})

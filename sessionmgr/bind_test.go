@@ -73,7 +73,7 @@ func TestSessionsOfAnAccountAreLimited(t *testing.T) {
 	if err := h.Bind(t.Context(), c.Session, "c", nil); condition(err) != "resource-constraint" {
 		t.Errorf("third session: %v", err)
 	}
-	h.Closed(b.Session, Cause{Code: ClosedByClient})
+	h.Closed(b.Session, b, Cause{Code: ClosedByClient})
 	if err := h.Bind(t.Context(), c.Session, "c", func(jid.JID) {}); err != nil {
 		t.Errorf("after one left: %v", err)
 	}
@@ -144,8 +144,8 @@ func TestEndOfASession(t *testing.T) {
 	h.Hooks.Closed.Add("test", hook.Normal, func(_ context.Context, c Closing) { events = append(events, "closed "+c.Cause.String()) })
 	c := h.online("juliet@verona.lit/balcony", 0)
 	done := c.Context().Done()
-	h.Closed(c.Session, Cause{LinkLost, "reset"})
-	h.Closed(c.Session, Cause{Code: ClosedByClient}) // the first cause counts
+	h.Closed(c.Session, c, Cause{LinkLost, "reset"})
+	h.Closed(c.Session, c, Cause{Code: ClosedByClient}) // the first cause counts
 	h.settle()
 	if fmt.Sprint(events) != "[unbound c2s_destroyed closed link-lost: reset]" {
 		t.Errorf("events: %v", events)

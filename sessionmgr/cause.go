@@ -17,6 +17,8 @@ const (
 	ShuttingDown                        // the server stops
 	AccountGone                         // deleted, disabled, or its password changed
 	Internal                            // a fault of ours
+	Expired                             // it hibernated, and nobody resumed it
+	Merged                              // its connection resumed another session
 )
 
 var causeNames = [...]string{
@@ -30,6 +32,8 @@ var causeNames = [...]string{
 	ShuttingDown:   "shutting-down",
 	AccountGone:    "account-gone",
 	Internal:       "internal",
+	Expired:        "expired",
+	Merged:         "resumed-another",
 }
 
 // String returns the code as listings and metrics show it.
@@ -43,7 +47,7 @@ func (c CauseCode) String() string {
 // CauseCodes lists every code.
 func CauseCodes() []CauseCode {
 	var all []CauseCode
-	for c := ClosedByClient; c <= Internal; c++ {
+	for c := ClosedByClient; c <= Merged; c++ {
 		all = append(all, c)
 	}
 	return all

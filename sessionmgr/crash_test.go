@@ -80,7 +80,7 @@ func BenchmarkBoundSession(b *testing.B) {
 		b.ReportMetric(float64(unsafe.Sizeof(Session{})), "struct-B")
 		b.ReportMetric(float64(unsafe.Sizeof(sink{})), "link-B")
 		for _, s := range all {
-			h.Closed(s, Cause{Code: LinkLost})
+			h.Closed(s, s.Link(), Cause{Code: LinkLost})
 		}
 	}
 }

@@ -7,24 +7,20 @@ import (
 	"weir/stanza"
 )
 
-// unforged takes out of a client's stanza the delay stamps that speak for a
-// server of ours: nobody but the server says how long something waited here
-// (XEP-0203 §4). All of them go, before ours may be added.
+// unforged takes out of a client's stanza what speaks for a server of ours:
+// delay stamps, since nobody but the server says how long something waited here
+// (XEP-0203 §4), and the ids of our archives (XEP-0359 §3). All of them go,
+// before ours may be added.
 func (m *Manager) unforged(st *stanza.Stanza) *stanza.Stanza {
-	if !st.HasChild(stanza.NSDelay, "delay") {
+	if !st.HasChild(stanza.NSDelay, "delay") && !st.HasChild(stanza.NSStanzaID, "stanza-id") {
 		return st
 	}
-	var forged []bool
-	for name, element := range st.Children() {
-		if name.Space == stanza.NSDelay && name.Local == "delay" {
-			forged = append(forged, m.stampedByUs(element))
-		}
+	forged, some := m.forgery(st)
+	if !some {
+		return st
 	}
 	n := -1
-	return st.Without(func(ns, local string) bool {
-		if ns != stanza.NSDelay || local != "delay" {
-			return false
-		}
+	return st.Without(func(string, string) bool {
 		n++
 		return forged[n]
 	})

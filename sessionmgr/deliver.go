@@ -1,7 +1,10 @@
 package sessionmgr
 
 import (
+	"errors"
+
 	"weir/stanza"
+	"weir/storage"
 )
 
 // What happens to an item when its turn has come. Everything here runs with the
@@ -22,34 +25,91 @@ func (c *copies) lost() bool {
 }
 
 func (p *pipeline) deliverAll(it *item) {
-	switch {
-	case it.count:
-		it.From.handled.Add(1)
-	case it.owe != nil:
-		p.owedKept(it)
-	case it.one.To != nil:
-		p.deliverOne(it, it.one, nil)
-	}
 	var shared *copies
+	switch {
+	case it.fn != nil:
+		it.fn()
+	case it.chunk != nil:
+		p.deliverChunk(it.chunk)
+	case it.log && it.id > 0:
+		p.deliverLogged(it)
+	case it.one.To != nil:
+		p.deliverOne(it, &it.one, nil)
+	}
 	if it.copies && len(it.Out) > 1 {
 		shared = &copies{left: len(it.Out)}
 	}
-	for _, d := range it.Out {
-		p.deliverOne(it, d, shared)
+	if !it.log || it.id == 0 {
+		p.deliverEach(it, shared)
+	}
+	if it.count {
+		p.count(it.From)
 	}
 	if it.Done != nil {
 		it.Done(nil)
 	}
 }
 
-// failed delivers what an item has for the case that it could not be kept.
+// deliverEach delivers the stanzas of an entry in order. A session that misses
+// one misses what follows: half a page of an archive is worse than none.
+func (p *pipeline) deliverEach(it *item, shared *copies) {
+	if len(it.Out) > 1 {
+		p.group++
+	}
+	var missed *Session
+	for i := range it.Out {
+		d := &it.Out[i]
+		if d.To == missed && d.To.sm != nil && !it.routed {
+			p.miss(nil, *d, false, nil)
+			continue
+		}
+		before := len(p.missed)
+		p.deliverOne(it, d, shared)
+		if len(p.missed) > before {
+			missed = d.To
+		}
+	}
+	if len(it.Out) > 1 {
+		p.group++
+	}
+}
+
+// count counts a stanza of s, or has it wait for what has just come of it: a
+// message that its receiver missed is handled when it is in the log.
+func (p *pipeline) count(s *Session) {
+	if s.sm == nil && s.pushed > p.released {
+		p.wait(p.batch(s.pushed), &item{Entry: Entry{From: s}, count: true})
+		return
+	}
+	s.counted()
+}
+
+// counted notes that a stanza of the session's client was handled.
+func (s *Session) counted() {
+	s.handled.Add(1)
+	if s.numbered() { // else it was sent before <enable/> (XEP-0198 §4)
+		s.sm.in++
+	}
+}
+
+// failed delivers what an item has for the case that it could not be kept. A
+// full disk is told to the sender. Where the store itself has failed nobody
+// knows what is on the disk: a client with stream management is told nothing,
+// and asks again after the restart.
 func (p *pipeline) failed(it *item, err error) {
-	if it.owe != nil {
-		p.owedFailed(it, err)
+	full := errors.Is(err, storage.ErrFull)
+	if it.count && (full || it.From.sm == nil) {
+		it.From.counted()
+	}
+	switch {
+	case it.chunk != nil:
+		it.chunk.void = true
+	case it.log:
+		p.logFailed(it, err, full)
 	}
 	if it.Failed != nil {
 		for _, d := range it.Failed(err) {
-			p.deliverOne(it, d, nil)
+			p.deliverOne(it, &d, nil)
 		}
 	}
 	if it.Done != nil {
@@ -57,47 +117,160 @@ func (p *pipeline) failed(it *item, err error) {
 	}
 }
 
-// deliverOne gives a stanza of an item to a session.
-func (p *pipeline) deliverOne(it *item, d Delivery, shared *copies) {
-	s := d.To
-	if it.owed != nil { // it stays in the log until all of its chunk was written
-		if s.lost || !p.appendTo(s, d.Stanza) {
-			it.owed.missed = true
-			p.lose(s)
-		}
-		return
+// logFailed takes a message back that is in no log.
+func (p *pipeline) logFailed(it *item, err error, full bool) {
+	l := it.owe
+	if r := it.reader(); r != nil && it.waits {
+		r.served(it.size)
 	}
-	kept := keptOffline(d.Stanza)
+	if s := it.one.To; s != nil { // behind perhaps for this one only
+		p.m.startPull(s)
+	}
+	for _, d := range it.Out {
+		p.m.startPull(d.To)
+	}
+	if full || it.From == nil || it.From.sm == nil {
+		if d := p.bounced(it, storageError(err)); d.To != nil {
+			p.deliverOne(&item{Entry: Entry{From: it.From}}, &d, nil)
+		}
+	}
+	if l != nil {
+		p.m.ledgers.release(l)
+	}
+}
+
+// reader returns the ledger of the account that an item's message is for, nil
+// where its sessions have all ended since it was sealed.
+func (it *item) reader() *ledger {
+	if it.owe != nil {
+		return it.owe
+	}
+	if it.one.To != nil {
+		return it.one.To.ledger
+	}
+	for _, d := range it.Out {
+		if d.To.ledger != nil {
+			return d.To.ledger
+		}
+	}
+	return nil
+}
+
+// deliverLogged gives a message that is in its receiver's log to those streams
+// that it was numbered for. The others get it from the log.
+func (p *pipeline) deliverLogged(it *item) {
+	if it.one.To != nil {
+		p.deliverKept(it, &it.one)
+	}
+	for i := range it.Out {
+		p.deliverKept(it, &it.Out[i])
+	}
+	if it.owe != nil {
+		p.owedKept(it)
+	}
+}
+
+func (p *pipeline) deliverKept(it *item, d *Delivery) {
+	s := d.To
 	switch {
-	case s.behind && d.Stanza.Kind == stanza.Message:
-		p.hold(it.From, d, kept, shared)
-	case s.lost:
-		p.miss(it.From, d, kept, shared)
-	case !kept:
-		if !p.appendTo(s, d.Stanza) {
-			p.miss(it.From, d, kept, shared)
+	case !d.live || d.epoch != s.epoch || !s.up():
+		if s.ledger != nil {
+			s.queue.untold = max(s.queue.untold, it.id)
+			if !s.behind && s.up() { // what was to be numbered comes from the log after all
+				s.behind = true
+			}
+			p.m.startPull(s)
+		}
+	case s.numbered():
+		if s.sm.out+1 != d.n {
+			p.cut(s, "numbers don't fit: a fault of the server")
+			return
+		}
+		if p.appendTo(s, d.Stanza, sent{id: it.id, hide: it.hide}) {
+			s.queue.sent = it.id
 		}
 	default:
 		if link := s.Link(); link != nil {
 			s.tail = s.tail.before(link) // looked at before more is waiting
 			s.tailed.Store(true)
 		}
-		if !p.appendTo(s, d.Stanza) {
+		if !p.appendTo(s, d.Stanza, sent{}) {
 			p.lose(s)
-			p.miss(it.From, d, kept, shared)
 			return
 		}
-		s.tail.add(d.Stanza, shared)
+		s.queue.sent, s.queue.after = it.id, it.id // unless the tail says otherwise in the end
+		s.tail.add(d.Stanza, nil, it.id)
 	}
 }
 
+// deliverOne gives a stanza that is in no log to a session.
+func (p *pipeline) deliverOne(it *item, d *Delivery, shared *copies) {
+	s := d.To
+	kept := it.routed && keptOffline(d.Stanza)
+	switch {
+	case d.live && d.epoch == s.epoch && s.up(): // it was numbered when its batch was sealed
+		if s.numbered() && s.sm.out+1 != d.n {
+			p.cut(s, "numbers don't fit: a fault of the server")
+			return
+		}
+		p.appendTo(s, d.Stanza, sent{st: d.Stanza})
+	case s.sm != nil && (s.sm.redoing || !s.up()):
+		p.keepVolatile(s, d)
+	case s.behind && it.routed && d.Stanza.Kind == stanza.Message:
+		p.hold(it.From, *d, kept, shared)
+	case s.lost:
+		p.miss(it.From, *d, kept, shared)
+	case !kept:
+		if !p.appendTo(s, d.Stanza, sent{st: d.Stanza}) {
+			p.miss(it.From, *d, kept, shared)
+		}
+	default:
+		if link := s.Link(); link != nil {
+			s.tail = s.tail.before(link) // looked at before more is waiting
+			s.tailed.Store(true)
+		}
+		if !p.appendTo(s, d.Stanza, sent{st: d.Stanza}) {
+			p.lose(s)
+			p.miss(it.From, *d, kept, shared)
+			return
+		}
+		s.tail.add(d.Stanza, shared, 0)
+	}
+}
+
+// numbered reports whether what is appended to the session's link gets a number:
+// from <enabled/> on (XEP-0198 §4).
+func (s *Session) numbered() bool { return s.sm != nil && !s.enabling }
+
 // appendTo appends a stanza to a session's link and reports whether it is there.
-func (p *pipeline) appendTo(s *Session, st *stanza.Stanza) bool {
+func (p *pipeline) appendTo(s *Session, st *stanza.Stanza, as sent) bool {
 	link := s.Link()
-	if link == nil || link.Append(st) != nil {
+	if link == nil || s.lost {
+		return false
+	}
+	// When the store has failed nobody knows what of its last batch is on the disk,
+	// and so which numbers the next process will find given.
+	if s.numbered() && (p.m.failed.Load() || p.overrun(s)) {
+		return false
+	}
+	if link.Append(st) != nil {
+		if s.numbered() {
+			s.lost = true // its numbers end here
+		}
 		return false
 	}
 	s.sent.Add(1)
+	p.m.metrics.out.Inc()
+	if s.numbered() {
+		a := s.sm
+		as.group = p.group
+		a.push(as)
+		s.window.Load().sent.Store(a.out)
+		p.linger(s)
+		if a.out+reserveNumbers/4-a.reserved < 1<<31 {
+			p.dirty(s)
+		}
+	}
 	p.m.touch(s)
 	return true
 }

@@ -19,6 +19,7 @@ type printer struct{}
 
 func (printer) Append(st *stanza.Stanza) error { fmt.Println(string(st.AppendTo(nil))); return nil }
 func (printer) Flush()                         {}
+func (printer) WantDrain()                     {}
 func (printer) Waiting() int                   { return 0 }
 func (printer) Close(*stream.Error)            {}
 
@@ -36,7 +37,7 @@ func Example() {
 		return
 	}
 	defer store.Close()
-	m, err := sessionmgr.New(sessionmgr.Options{Domains: []string{"verona.lit"}}, store, everybody{})
+	m, err := sessionmgr.New(sessionmgr.Options{Domains: []string{"verona.lit"}, Archive: sessionmgr.ArchiveNever}, store, everybody{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -59,8 +60,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	m.Inbound(s, note, nil)
-	m.Closed(s, sessionmgr.Cause{Code: sessionmgr.ClosedByClient})
+	m.Inbound(s, printer{}, note, nil)
+	m.Closed(s, printer{}, sessionmgr.Cause{Code: sessionmgr.ClosedByClient})
 	fmt.Println(s.State(), "because", s.Cause())
 	// Output:
 	// c2s_unauthed

@@ -33,7 +33,7 @@ func TestNothingStaysUnflushed(t *testing.T) {
 					return
 				}
 			}
-			h.Inbound(from.Session, st, func() {})
+			h.Inbound(from.Session, from, st, func() {})
 			h.FlushTouched()
 		}
 	}

@@ -19,6 +19,9 @@ type Hooks struct {
 	PresenceChanged hook.Point[PresenceChange] // undirected presence changed
 	PriorityChanged hook.Point[PresenceChange] // its priority changed, or it began or ended
 	StanzaOut       hook.Veto[StanzaOut]       // any goroutine; once per receiver, before numbering
+	Hibernated      hook.Point[Closing]        // any goroutine; the link is lost, the session is kept
+	Resumed         hook.Point[Resumption]     // resume worker, may block; the session has a link again
+	Restored        hook.Point[*Session]       // at start, may block: a session of an earlier process hibernates here
 	Undelivered     hook.Point[Undelivered]    // any goroutine; nobody got the stanza
 	Unbound         hook.Point[*Session]       // any goroutine; the session can't be reached any more
 	Closed          hook.Point[Closing]        // any goroutine; the last event of a session
@@ -52,6 +55,14 @@ type StanzaOut struct {
 type Undelivered struct {
 	Stanza *stanza.Stanza
 	Error  string // condition its sender was told, "" if it was dropped in silence
+}
+
+// Resumption is a session that has a link again.
+type Resumption struct {
+	Session *Session
+	// Restored says that another process had the session before: what it was sent
+	// that isn't durable is lost.
+	Restored bool
 }
 
 // Closing is a session that has ended.

@@ -47,7 +47,7 @@ func newHouse(t *testing.T, change ...func(*Options)) *house {
 
 func newHouseOn(t *testing.T, st storage.Store, change ...func(*Options)) *house {
 	t.Helper()
-	o := Options{Domains: []string{"verona.lit"}}
+	o := Options{Domains: []string{"verona.lit"}, Archive: ArchiveNever}
 	for _, c := range change {
 		c(&o)
 	}
@@ -113,6 +113,8 @@ func (c *client) Flush() {
 	c.h.Drained(c.Session)
 }
 
+func (c *client) WantDrain() {}
+
 func (c *client) Waiting() int {
 	time.Sleep(c.dawdle)
 	c.mu.Lock()
@@ -155,7 +157,7 @@ func (h *house) settle() {
 		h.Submit(Entry{Writes: b, Done: func(error) { close(done) }})
 		<-done
 		h.waitWork()
-		h.inOrder(func() { quiet = len(h.pipe.flying) == 0 && h.work.busy() <= h.parked() })
+		h.inOrder(func() { quiet = h.pipe.idle() && h.work.busy() <= h.parked() })
 		h.FlushTouched()
 	}
 }
@@ -207,7 +209,7 @@ func (c *client) send(xml string) {
 		c.h.t.Fatalf("%s: %v", xml, err)
 	}
 	done := make(chan struct{})
-	if c.h.Inbound(c.Session, st.With(c.JID(), st.To), func() { close(done) }) {
+	if c.h.Inbound(c.Session, c, st.With(c.JID(), st.To), func() { close(done) }) {
 		<-done
 	}
 	c.h.FlushTouched()

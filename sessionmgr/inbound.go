@@ -13,11 +13,19 @@ import (
 	"mellium.im/xmpp/stream"
 )
 
-// Inbound takes one stanza of a bound session: its from is stamped with the full
-// JID and its form was checked. If it returns true the stream stops reading
-// until resume has been called: once, from any goroutine, perhaps before Inbound
-// returns. Otherwise resume is never called.
-func (m *Manager) Inbound(s *Session, st *stanza.Stanza, resume func()) (paused bool) {
+// Inbound takes one stanza of a bound session that came by a link: its from is
+// stamped with the full JID and its form was checked. If it returns true the
+// stream stops reading until resume has been called: once, from any goroutine,
+// perhaps before Inbound returns. Otherwise resume is never called.
+//
+// A stanza of a link that the session has left by a resumption is dropped and
+// not counted: its client sends it again.
+func (m *Manager) Inbound(s *Session, link Link, st *stanza.Stanza, resume func()) (paused bool) {
+	from, current := s.source(link)
+	if !current {
+		m.metrics.stale.Inc()
+		return false
+	}
 	s.active.Store(time.Now().UnixNano())
 	m.metrics.stanzas(st.Kind)
 	if st.Kind == stanza.Message && st.To.IsZero() {
@@ -26,7 +34,7 @@ func (m *Manager) Inbound(s *Session, st *stanza.Stanza, resume func()) (paused 
 	st = m.unforged(st)
 	if m.blocks(s, st) {
 		m.work.Go(func() {
-			m.handle(s, st)
+			m.handle(from, st)
 			m.FlushTouched()
 			if !m.pipe.waitRoom(resume) {
 				resume()
@@ -34,7 +42,7 @@ func (m *Manager) Inbound(s *Session, st *stanza.Stanza, resume func()) (paused 
 		})
 		return true
 	}
-	m.handle(s, st)
+	m.handle(from, st)
 	return m.pipe.waitRoom(resume)
 }
 
@@ -42,7 +50,7 @@ func (m *Manager) Inbound(s *Session, st *stanza.Stanza, resume func()) (paused 
 func (m *Manager) blocks(s *Session, st *stanza.Stanza) bool {
 	switch st.Kind {
 	case stanza.Message:
-		return m.Local(st.To.Domain()) && st.To.Local() != "" && !m.here(st, m.registry.bound(st.To.Bare()))
+		return s.looksBack(st) || m.Local(st.To.Domain()) && st.To.Local() != "" && !m.here(st, m.registry.bound(st.To.Bare()))
 	case stanza.Presence:
 		return st.Type != "error" && m.presenceFor(st).Blocking(s, st)
 	}
@@ -50,8 +58,9 @@ func (m *Manager) blocks(s *Session, st *stanza.Stanza) bool {
 }
 
 // handle decides about a stanza of s and counts it.
-func (m *Manager) handle(s *Session, st *stanza.Stanza) {
-	defer m.pipe.counted(s)
+func (m *Manager) handle(from *source, st *stanza.Stanza) {
+	s := from.s
+	defer m.finish(from)
 	defer func() {
 		if v := recover(); v != nil {
 			m.metrics.panics.Inc()
@@ -59,26 +68,29 @@ func (m *Manager) handle(s *Session, st *stanza.Stanza) {
 		}
 	}()
 	ctx := handlingContext{s}
-	if err := m.dispatch(ctx, s, st); err != nil {
-		m.bounce(s, st, m.handlingError(ctx, err))
+	if m.cameBefore(ctx, s, st) {
+		return
+	}
+	if err := m.dispatch(ctx, from, st); err != nil {
+		m.bounce(from, st, m.handlingError(ctx, err))
 	}
 }
 
-func (m *Manager) dispatch(ctx context.Context, s *Session, st *stanza.Stanza) error {
+func (m *Manager) dispatch(ctx context.Context, from *source, st *stanza.Stanza) error {
 	if st.Kind == stanza.Presence {
-		return m.routePresence(ctx, s, st)
+		return m.routePresence(ctx, from, st)
 	}
 	if !st.To.IsZero() && !m.Local(st.To.Domain()) {
-		m.bounce(s, st, stanza.RemoteServerNotFound()) // RFC 6120 §10.4
+		m.bounce(from, st, stanza.RemoteServerNotFound()) // RFC 6120 §10.4
 		return nil
 	}
 	if st.Kind == stanza.IQ {
-		return m.routeIQ(ctx, s, st)
+		return m.routeIQ(ctx, from, st)
 	}
 	if st.To.Local() == "" {
-		return m.toServer(s, st)
+		return m.toServer(from, st)
 	}
-	return m.toAccount(ctx, s, st)
+	return m.toAccount(ctx, from, st)
 }
 
 // handlingError is toError that knows storage: an outage is the server's

@@ -117,7 +117,7 @@ func (m *Manager) scopeOf(s *Session, st *stanza.Stanza) Scope {
 
 // routeIQ applies RFC 6121 §8.5 and RFC 6120 §10.3 and §10.5 to an IQ for this
 // server. from is its session, or nil.
-func (m *Manager) routeIQ(ctx context.Context, from *Session, st *stanza.Stanza) error {
+func (m *Manager) routeIQ(ctx context.Context, from *source, st *stanza.Stanza) error {
 	if st.To.IsFull() && st.To.Local() != "" {
 		m.iqToResource(from, st)
 		return nil
@@ -125,7 +125,7 @@ func (m *Manager) routeIQ(ctx context.Context, from *Session, st *stanza.Stanza)
 	if !st.IsRequest() {
 		return nil // an answer to a push or a ping of ours: nobody waits for it
 	}
-	scope := m.scopeOf(from, st)
+	scope := m.scopeOf(from.session(), st)
 	h := m.iqHandler(st, scope)
 	refused := st.To.IsFull() || h == nil || scope == OnAccount && !m.MayKnowPresence(st.From, st.To)
 	if refused {
@@ -138,7 +138,7 @@ func (m *Manager) routeIQ(ctx context.Context, from *Session, st *stanza.Stanza)
 
 // iqToResource delivers an IQ to the resource it names. A request passes only
 // where the sender may know that the resource is there (RFC 6121 §8.5.3.1).
-func (m *Manager) iqToResource(from *Session, st *stanza.Stanza) {
+func (m *Manager) iqToResource(from *source, st *stanza.Stanza) {
 	to := m.registry.byJID(st.To)
 	switch {
 	case to != nil && (!st.IsRequest() || m.MayKnowPresence(st.From, st.To)):
@@ -151,7 +151,7 @@ func (m *Manager) iqToResource(from *Session, st *stanza.Stanza) {
 }
 
 // answer runs a handler and sends what it returns.
-func (m *Manager) answer(ctx context.Context, from *Session, st *stanza.Stanza, h *IQHandler) {
+func (m *Manager) answer(ctx context.Context, from *source, st *stanza.Stanza, h *IQHandler) {
 	reply, err := m.ask(ctx, st, h)
 	if errors.Is(err, ErrAnswered) {
 		return
@@ -160,7 +160,7 @@ func (m *Manager) answer(ctx context.Context, from *Session, st *stanza.Stanza, 
 		m.bounce(from, st, m.toError(ctx, err))
 		return
 	}
-	to := from
+	to := from.session()
 	if to == nil {
 		to = m.registry.byJID(st.From)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,12 +16,14 @@ import (
 
 // Names of the tables of this package.
 const (
-	tableLog    = "log"    // the account's messages, by id
-	tableCursor = "cursor" // where the account stands in it
+	tableLog     = "log"           // the account's messages, by id
+	tableCursor  = "cursor"        // where the account stands in it
+	tableSession = "session"       // its sessions with stream management
+	tablePrefs   = "archive-prefs" // what it wants archived
 )
 
-// ledger is where an account stands in its log: what lies behind the cursor is
-// owed. Its content belongs to the pipeline's token holder.
+// ledger is where an account stands in its log: which parts of it are owed to
+// whoever comes next. Its content belongs to the pipeline's token holder.
 //
 // It is in memory while the account has a bound session, so that what a session
 // can't be given is owed without reading anything.
@@ -28,35 +31,124 @@ type ledger struct {
 	account jid.JID
 	uses    int // guarded by ledgers.mu
 
-	cursor uint64 // id of the last message that was written to a session
-	last   uint64 // id of the last message in the log
-	owed   int64  // bytes behind the cursor
+	// owed is what no session has to get: first the messages that reached nobody,
+	// an open segment, then what sessions left behind that have ended.
+	owed []segment
+	// undecided is what is owed if none of the other sessions that have still to get
+	// it does.
+	undecided []segment
+	left      uint32 // sessions that have ended so far
+	owedLast  uint64 // id of the last record that names nobody, or above
+	last      uint64 // id of the last message given to the store
+	durable   uint64 // id of the last message that is in the log for good, or never will be
+	sealed    uint64 // the last batch that has something for the log
+	waiting   int64  // bytes of messages that wait for somebody, about
+	size      int64  // bytes of the log, about
+	written   int64  // what the stored record says of size
 
-	trimmed time.Time // when the retention was last applied
+	trimFrom int64     // the size from which trimming is tried again
+	trimmed  time.Time // when the retention was last applied
+	trims    bool      // a goroutine applies it
 
-	blocked  uint64   // last batch that a delivery to one of its sessions waits for
-	catching *catchUp // the session that owed messages are delivered to, or nil
+	catching *Session // without stream management: gets what is owed, or nil
 	dead     bool     // the account was deleted: nothing is written any more
+
+	prefs atomic.Pointer[ArchivePrefs] // nil: the server's default
 }
 
-// ledgerVersion is the first byte of a cursor record.
-const ledgerVersion = 1
+// owes reports whether something is owed that a session could get.
+func (l *ledger) owes() bool { return len(l.owed) > 1 || l.owedLast > l.owed[0].after }
 
-func (l *ledger) encode() []byte {
-	b := make([]byte, 0, 25)
+// take hands what is owed so far to a session.
+func (l *ledger) take() []segment {
+	segs := l.owed
+	l.owed = []segment{{after: l.last}}
+	segs[0].upTo = l.last
+	return segs
+}
+
+// decide has what was undecided be looked at again, since a session has ended.
+func (l *ledger) decide() {
+	l.owed = append(l.owed, l.undecided...)
+	l.undecided = nil
+}
+
+// leave adds what a session did not get. Empty segments are dropped.
+func (l *ledger) leave(segs ...segment) {
+	for _, g := range segs {
+		if g.upTo > g.after {
+			l.owed = append(l.owed, g)
+		}
+	}
+}
+
+// gave notes that of these segments, which were owed, everything up to an id was
+// written to somebody. What has come to be owed since is not among it.
+func (l *ledger) gave(segs []segment, upTo uint64) {
+	kept := l.owed[:1]
+	kept[0].after = max(kept[0].after, upTo)
+	for _, g := range l.owed[1:] {
+		if slices.Contains(segs, g) {
+			g.after = max(g.after, upTo)
+		}
+		if g.after < g.upTo {
+			kept = append(kept, g)
+		}
+	}
+	l.owed = kept
+}
+
+// got notes that of what a session left everything up to an id was written to it
+// after all.
+func (l *ledger) got(tag, upTo uint64) {
+	kept := l.owed[:1]
+	for _, g := range l.owed[1:] {
+		if g.tag == tag {
+			g.after = max(g.after, upTo)
+		}
+		if g.after < g.upTo {
+			kept = append(kept, g)
+		}
+	}
+	l.owed = kept
+}
+
+// ledgerVersion is the first byte of a cursor record. Version 1 had one cursor
+// and nothing else.
+const ledgerVersion = 2
+
+// encode returns the record; unread is what sessions have to pull that a later
+// process will not know.
+func (l *ledger) encode(unread ...segment) []byte {
+	if !l.owes() {
+		l.owed[0].after = l.last // so that the next process needn't look
+	}
+	b := make([]byte, 0, 19+segmentLength*len(l.owed))
 	b = append(b, ledgerVersion)
-	b = binary.BigEndian.AppendUint64(b, l.cursor)
-	b = binary.BigEndian.AppendUint64(b, l.last)
-	return binary.BigEndian.AppendUint64(b, uint64(l.owed))
+	b = binary.BigEndian.AppendUint64(b, uint64(l.waiting))
+	b = binary.BigEndian.AppendUint64(b, uint64(l.size))
+	l.written = l.size
+	return appendSegments(b, append(append(l.owed[:len(l.owed):len(l.owed)], l.undecided...), unread...))
 }
 
 func (l *ledger) decode(b []byte) error {
-	if len(b) != 25 || b[0] != ledgerVersion {
-		return fmt.Errorf("sessionmgr: the cursor record of %s can't be read: % x", l.account, b)
+	bad := fmt.Errorf("sessionmgr: the cursor record of %s can't be read: % x", l.account, b)
+	switch {
+	case len(b) == 25 && b[0] == 1:
+		l.owed = []segment{{after: binary.BigEndian.Uint64(b[1:])}}
+		l.waiting = int64(binary.BigEndian.Uint64(b[17:]))
+		return nil
+	case len(b) < 17 || b[0] != ledgerVersion:
+		return bad
 	}
-	l.cursor = binary.BigEndian.Uint64(b[1:])
-	l.last = binary.BigEndian.Uint64(b[9:])
-	l.owed = int64(binary.BigEndian.Uint64(b[17:]))
+	segs, rest, ok := readSegments(b[17:])
+	if !ok || len(rest) > 0 || len(segs) == 0 || segs[0].tag != 0 || segs[0].upTo != 0 {
+		return bad
+	}
+	l.owed = segs
+	l.waiting = int64(binary.BigEndian.Uint64(b[1:]))
+	l.size = int64(binary.BigEndian.Uint64(b[9:]))
+	l.written = l.size
 	return nil
 }
 
@@ -66,6 +158,8 @@ const maxIdleLedgers = 4096
 // ledgers holds the ledgers in use, and some that were.
 type ledgers struct {
 	cursors storage.KeyVal
+	prefs   storage.KeyVal
+	logs    storage.Log
 	forgets atomic.Uint64 // accounts forgotten so far
 
 	mu         sync.Mutex
@@ -102,15 +196,29 @@ func (ls *ledgers) acquire(ctx context.Context, account jid.JID) (*ledger, error
 }
 
 func (ls *ledgers) read(ctx context.Context, account jid.JID) (*ledger, error) {
-	l := &ledger{account: account}
+	l := &ledger{account: account, owed: []segment{{}}}
 	rec, err := ls.cursors.Get(ctx, account.String())
-	if errors.Is(err, storage.ErrNotFound) {
-		return l, nil
-	}
 	if err == nil {
 		err = l.decode(rec)
 	}
-	return l, err
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
+	}
+	l.last, _, err = ls.logs.Last(ctx, account.String())
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
+	}
+	l.durable, l.owedLast = l.last, l.last
+	for i := range l.owed[1:] {
+		g := &l.owed[1+i]
+		g.upTo = min(g.upTo, l.last)
+	}
+	prefs, err := readPrefs(ctx, ls.prefs, account)
+	if err != nil && !errors.Is(err, errPrefs) {
+		return nil, err
+	}
+	l.prefs.Store(prefs) // nil where they can't be read: who asks for them is told
+	return l, nil
 }
 
 // look counts a use of the ledger in the table, if it is there. busy is not nil

@@ -17,6 +17,8 @@ type Link interface {
 	Append(st *stanza.Stanza) error
 	// Flush writes what was appended. It is called with no lock held.
 	Flush()
+	// WantDrain has the next Flush run the pre-drain even if nothing was appended.
+	WantDrain()
 	// Waiting returns the bytes that were appended and are not yet written. A link
 	// that is lost before it wrote everything never returns 0 again.
 	Waiting() int

@@ -28,14 +28,22 @@ const (
 
 // Options are the settings of a Manager.
 type Options struct {
-	Domains       []string      // domains served; at least one
-	Conflict      string        // "replace" (default), "refuse" or "rename"
-	MaxSessions   int           // bound sessions of an account, default 20
-	MaxLog        int64         // bytes owed to an account, default 256 MiB
-	Retention     time.Duration // how long delivered messages stay in an account's log, default a year
-	SilentUnknown bool          // messages to accounts that don't exist vanish instead of bouncing
-	Log           *slog.Logger
-	Metrics       prometheus.Registerer
+	Domains     []string      // domains served; at least one
+	Conflict    string        // "replace" (default), "refuse" or "rename"
+	MaxSessions int           // bound sessions of an account, up to 255, default 20
+	MaxLog      int64         // bytes owed to an account, default 256 MiB
+	Retention   time.Duration // how long delivered messages stay in an account's log, default a year
+	// Archive says which messages an account archives that hasn't said so itself:
+	// "always" (default), "roster" (those of contacts) or "never".
+	Archive string
+	// Hibernate is how long a session may be without a connection until it ends,
+	// where its client has turned resumption on: a second to 30 days, default 10 min.
+	// The server's own downtime doesn't count. Negative: nothing is resumed.
+	Hibernate      time.Duration
+	MaxHibernating int  // sessions of an account without a connection, default 5
+	SilentUnknown  bool // messages to accounts that don't exist vanish instead of bouncing
+	Log            *slog.Logger
+	Metrics        prometheus.Registerer
 }
 
 // DefaultOptions returns the settings of a manager that nobody configured.
@@ -58,6 +66,15 @@ func (o *Options) setDefaults() {
 	if o.Retention == 0 {
 		o.Retention = 365 * 24 * time.Hour
 	}
+	if o.Archive == "" {
+		o.Archive = ArchiveAlways
+	}
+	if o.Hibernate == 0 {
+		o.Hibernate = 10 * time.Minute
+	}
+	if o.MaxHibernating == 0 {
+		o.MaxHibernating = 5
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -70,11 +87,22 @@ func (o *Options) Validate() error {
 		return errors.New("sessionmgr: no domain to serve")
 	case o.Conflict != "" && o.Conflict != ConflictReplace && o.Conflict != ConflictRefuse && o.Conflict != ConflictRename:
 		return fmt.Errorf("sessionmgr: conflict policy %q is none of replace, refuse, rename", o.Conflict)
-	case o.MaxSessions < 0 || o.MaxLog < 0 || o.Retention < 0:
+	case o.Archive != "" && o.Archive != ArchiveAlways && o.Archive != ArchiveRoster && o.Archive != ArchiveNever:
+		return fmt.Errorf("sessionmgr: archive rule %q is none of always, roster, never", o.Archive)
+	case o.MaxSessions < 0 || o.MaxLog < 0 || o.MaxHibernating < 0:
 		return errors.New("sessionmgr: limits can't be negative")
+	case o.MaxSessions > maxTargets:
+		return fmt.Errorf("sessionmgr: MaxSessions is %d, must be up to %d", o.MaxSessions, maxTargets)
+	case o.Retention < 0:
+		return fmt.Errorf("sessionmgr: Retention is %v, a time can't be negative", o.Retention)
+	case o.Hibernate > 0 && (o.Hibernate < time.Second || o.Hibernate > maxHibernate):
+		return fmt.Errorf("sessionmgr: Hibernate is %v, must be a second to 30 days, or negative for no resumption", o.Hibernate)
 	}
 	return nil
 }
+
+// maxHibernate is how long a session may be kept for its client at the longest.
+const maxHibernate = 30 * 24 * time.Hour
 
 // Accounts is what the manager asks about accounts.
 type Accounts interface {
@@ -94,7 +122,9 @@ type Manager struct {
 	store        storage.Store
 	logs         storage.Log
 	ids          *storage.IDs
+	sessions     sessionStore
 	accounts     Accounts
+	contacts     Contacts
 	domains      map[string]bool
 	iqs          map[iqKey]*IQHandler
 	features     map[Scope][]string
@@ -110,6 +140,7 @@ type Manager struct {
 	work     crew        // goroutines that work for the manager
 	traits   sync.Map    // traits to *traits
 	failed   atomic.Bool // the store is lost
+	quiet    atomic.Bool // stopped: nothing more is written
 	stopping atomic.Bool
 
 	touchMu     sync.Mutex // guards the two below
@@ -134,7 +165,8 @@ func New(o Options, st storage.Store, accounts Accounts) (*Manager, error) {
 		iqs:      make(map[iqKey]*IQHandler),
 		features: make(map[Scope][]string),
 		registry: newRegistry(),
-		ledgers:  ledgers{cursors: storage.NewKeyVal(st, tableCursor), byJID: make(map[jid.JID]*ledger), forgetting: make(map[jid.JID]chan struct{})},
+		sessions: sessionStore{storage.NewMap(st, tableSession)},
+		ledgers:  ledgers{cursors: storage.NewKeyVal(st, tableCursor), prefs: storage.NewKeyVal(st, tablePrefs), logs: storage.NewLog(st, tableLog), byJID: make(map[jid.JID]*ledger), forgetting: make(map[jid.JID]chan struct{})},
 		metrics:  newMetrics(o.Metrics),
 	}
 	m.pipe.m = m
@@ -163,6 +195,10 @@ func (m *Manager) Exists(ctx context.Context, bare jid.JID) (bool, error) {
 // changed.
 func (m *Manager) Sessions(bare jid.JID) []*Session { return m.registry.bound(bare) }
 
+// Parting returns the sessions of an account that can't be reached any more and
+// whose end others are still to be told of: Unbound has not run to its end.
+func (m *Manager) Parting(bare jid.JID) []*Session { return m.registry.parting(bare) }
+
 // ByJID returns the bound session with a full JID, or nil.
 func (m *Manager) ByJID(full jid.JID) *Session { return m.registry.byJID(full) }
 
@@ -176,7 +212,7 @@ func (m *Manager) Range(fn func(*Session) bool) { m.registry.walk(fn) }
 // Open makes a session in state c2s_unauthed for a connection just accepted.
 func (m *Manager) Open(l Link, info LinkInfo) *Session {
 	id := randomName()
-	s := &Session{m: m, id: id, created: time.Now(), link: l, traits: m.share(info), remote: info.Remote}
+	s := &Session{m: m, id: id, created: time.Now(), link: l, attached: l, traits: m.share(info), remote: info.Remote}
 	s.reach.Store(unreachable)
 	m.registry.add(s)
 	m.metrics.opened.Inc()
@@ -218,16 +254,33 @@ func (m *Manager) Drained(s *Session) {
 	}
 }
 
-// Closed ends a session whose link is gone. Only the first cause counts.
-func (m *Manager) Closed(s *Session, why Cause) {
+// Closed takes notice that a session's link is gone. A session that its client
+// may resume is kept for a while; any other ends. Only the first cause counts,
+// and only for the link that the session has.
+func (m *Manager) Closed(s *Session, link Link, why Cause) {
+	if !s.attachedTo(link) {
+		return // it has another since
+	}
+	if _, ok := m.hibernates(s, link, why); ok {
+		return
+	}
 	if first, was, binding, _ := s.end(why); first {
 		m.ended(s, was, binding)
 	}
 }
 
 // Kick ends a session and closes its stream with an error element, or without
-// one if goodbye is nil.
+// one if goodbye is nil. When the server stops, a session that its client may
+// resume is kept instead.
 func (m *Manager) Kick(s *Session, why Cause, goodbye *stream.Error) {
+	if why.Code == ShuttingDown {
+		if link, ok := m.hibernates(s, nil, why); ok {
+			if link != nil {
+				link.Close(goodbye)
+			}
+			return
+		}
+	}
 	first, was, binding, link := s.end(why)
 	if !first {
 		return
@@ -243,11 +296,12 @@ func (m *Manager) Kick(s *Session, why Cause, goodbye *stream.Error) {
 func (m *Manager) ended(s *Session, was State, binding bool) {
 	m.registry.drop(s)
 	m.metrics.ended(s.Cause().Code)
-	if was == Bound {
+	bound := was == Bound || was == Hibernating
+	if bound {
 		m.inOrder(func() { m.leave(s) })
 	}
 	if !binding {
-		m.farewell(s, was == Bound)
+		m.farewell(s, bound)
 	}
 }
 
@@ -293,8 +347,9 @@ func (m *Manager) Stop(ctx context.Context) error {
 		if err := storage.Commit(ctx, m.store, new(storage.Batch)); err != nil {
 			return err
 		}
-		m.inOrder(func() { quiet = len(m.pipe.flying) == 0 && m.work.busy() == 0 })
+		m.inOrder(func() { quiet = m.pipe.idle() && m.work.busy() == 0 })
 	}
+	m.quiet.Store(true)
 	if err := m.ids.Close(ctx); err != nil {
 		return err
 	}
@@ -309,7 +364,8 @@ func (m *Manager) Stopping() bool { return m.stopping.Load() }
 // refused.
 func (m *Manager) Forget(ctx context.Context, bare jid.JID, tables ...storage.Table) error {
 	var b storage.Batch
-	storage.DeleteAccount(&b, bare.String(), append(tables, m.logs.Table(), m.ledgers.cursors.Table())...)
+	storage.DeleteAccount(&b, bare.String(), append(tables, m.logs.Table(), m.ledgers.cursors.Table(),
+		m.ledgers.prefs.Table(), m.sessions.records.Table())...)
 	forgotten := m.ledgers.forget(bare)
 	done := make(chan error, 1)
 	m.pipe.run(func() {

@@ -78,7 +78,7 @@ var messageTable = [rowsOfTable][addressees][5]action{
 
 // routeMessage decides about a message to a local account that is here now, or
 // is known to exist. from is its session, or nil.
-func (m *Manager) routeMessage(ctx context.Context, from *Session, st *stanza.Stanza, sessions []*Session, exists bool, forgets uint64) error {
+func (m *Manager) routeMessage(ctx context.Context, from *source, st *stanza.Stanza, sessions []*Session, exists bool, forgets uint64) error {
 	row, best, leader := rowOf(sessions, exists)
 	column, named := toBare, (*Session)(nil)
 	if st.To.IsFull() {
@@ -135,7 +135,7 @@ func rowOf(sessions []*Session, exists bool) (row int, best int32, leader *Sessi
 // deliverSome delivers to every session whose priority is at least least. If
 // there is none any more, the leader has left or changed its priority since the
 // decision was made: it gets the message, or misses it, and then it is owed.
-func (m *Manager) deliverSome(from *Session, st *stanza.Stanza, sessions []*Session, least int32, leader *Session) {
+func (m *Manager) deliverSome(from *source, st *stanza.Stanza, sessions []*Session, least int32, leader *Session) {
 	var few [8]*Session
 	some := few[:0]
 	for _, s := range sessions {
@@ -155,12 +155,17 @@ func (m *Manager) deliverSome(from *Session, st *stanza.Stanza, sessions []*Sess
 	for i, s := range some {
 		out[i] = Delivery{To: s, Stanza: st}
 	}
-	m.pipe.submit(item{Entry: Entry{From: from, Out: m.filterOut(out)}, copies: true})
+	if out = m.filterOut(out); len(out) == 0 {
+		return
+	}
+	it := item{Entry: Entry{Out: out}, copies: true, routed: true}
+	from.sign(&it)
+	m.pipe.submit(it)
 }
 
 // toAccount routes a message whose account has to be looked up; it may read
 // storage.
-func (m *Manager) toAccount(ctx context.Context, from *Session, st *stanza.Stanza) error {
+func (m *Manager) toAccount(ctx context.Context, from *source, st *stanza.Stanza) error {
 	account, forgets := st.To.Bare(), m.ledgers.forgets.Load()
 	sessions := m.registry.bound(account)
 	exists := len(sessions) > 0
@@ -181,13 +186,13 @@ func (m *Manager) here(st *stanza.Stanza, sessions []*Session) bool {
 
 // bounce answers a stanza with an error, where an answer is allowed. from is
 // the session that sent it; nil looks it up.
-func (m *Manager) bounce(from *Session, st *stanza.Stanza, e stanza.Error) {
+func (m *Manager) bounce(from *source, st *stanza.Stanza, e stanza.Error) {
 	m.undelivered(st, string(e.Condition))
 	reply := st.ErrorReply(e)
 	if reply == nil {
 		return
 	}
-	to := from
+	to := from.session()
 	if to == nil {
 		to = m.registry.byJID(st.From)
 	}
@@ -228,7 +233,7 @@ func (m *Manager) Route(ctx context.Context, st *stanza.Stanza) error {
 
 // toServer takes messages to a domain of ours: nothing reads them (RFC 6120
 // §10.5.2).
-func (m *Manager) toServer(from *Session, st *stanza.Stanza) error {
+func (m *Manager) toServer(from *source, st *stanza.Stanza) error {
 	m.bounce(from, st, stanza.ServiceUnavailable())
 	return nil
 }

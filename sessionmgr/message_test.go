@@ -3,8 +3,6 @@ package sessionmgr
 import (
 	"fmt"
 	"testing"
-
-	"weir/stanza"
 )
 
 // TestMessageTable goes through RFC 6121 §8.5.4, table 1: a row for what the
@@ -128,35 +126,6 @@ func TestSilenceAboutUnknownAccounts(t *testing.T) {
 					t.Errorf("%s%s %s: answered %v, want %v", account, to, typ, got, want)
 				}
 			}
-		}
-	}
-}
-
-func TestKeptOffline(t *testing.T) {
-	for _, c := range []struct {
-		xml  string
-		want bool
-	}{
-		{"<message><body>x</body></message>", true},
-		{"<message type='chat'><body>x</body></message>", true},
-		{"<message type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>", false},
-		{"<message type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/><thread>t</thread></message>", false},
-		{"<message type='chat'><body>x</body><active xmlns='http://jabber.org/protocol/chatstates'/></message>", true},
-		{"<message><body>x</body><no-store xmlns='urn:xmpp:hints'/></message>", false},
-		{"<message><received xmlns='urn:xmpp:receipts' id='1'/></message>", true},
-		{"<message><encrypted xmlns='eu.siacs.conversations.axolotl'/></message>", true},
-		{"<message/>", false},
-		{"<message type='headline'><body>x</body></message>", false},
-		{"<message type='groupchat'><body>x</body></message>", false},
-		{"<message type='error'><body>x</body></message>", false},
-		{"<presence/>", false},
-	} {
-		st, err := stanza.Parse([]byte(c.xml))
-		if err != nil {
-			t.Fatalf("%s: %v", c.xml, err)
-		}
-		if got := keptOffline(st); got != c.want {
-			t.Errorf("%s: kept %v, want %v", c.xml, got, c.want)
 		}
 	}
 }

@@ -73,6 +73,8 @@ func (b *mailbox) drip(n int) {
 	}
 }
 
+func (b *mailbox) WantDrain() {}
+
 func (b *mailbox) Waiting() (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -83,6 +85,12 @@ func (b *mailbox) Waiting() (n int) {
 }
 
 func (b *mailbox) Close(*stream.Error) { b.fail() }
+
+// waits reports whether the session has still to pull something.
+func (b *mailbox) waits() (behind bool) {
+	b.h.inOrder(func() { behind = b.behind })
+	return behind
+}
 
 // fail cuts the link.
 func (b *mailbox) fail() {
@@ -105,6 +113,8 @@ type model struct {
 	trace []string
 	sent  []sentLetter
 	most  int // sessions at a time
+	// archive makes a record of each message; without, only of what is owed.
+	archive string
 }
 
 type sentLetter struct {
@@ -129,7 +139,7 @@ func (md *model) bind(full string) *mailbox {
 }
 
 func (md *model) start(t *testing.T) {
-	md.h = newHouseOn(t, md.store)
+	md.h = newHouseOn(t, md.store, func(o *Options) { o.Archive = md.archive })
 	md.romeo = md.bind("romeo@verona.lit/orchard")
 	md.alive = nil
 }
@@ -159,7 +169,7 @@ func (md *model) send() {
 	md.sent = append(md.sent, s)
 	md.log("send m%d %s to %s", no, typ, to)
 	resumed := make(chan struct{})
-	if md.h.Inbound(md.romeo.Session, st, func() { close(resumed) }) {
+	if md.h.Inbound(md.romeo.Session, md.romeo, st, func() { close(resumed) }) {
 		<-resumed
 	}
 	md.h.FlushTouched()
@@ -186,7 +196,7 @@ func (md *model) step() {
 	case b == nil:
 	case n < 13:
 		p := int8(md.rng.IntN(4) - 1)
-		if md.most == 1 && b.Waiting() > 0 {
+		if md.most == 1 && (b.Waiting() > 0 || b.waits()) {
 			p = max(p, 0) // what is owed meanwhile comes before what is lost with the link later
 		}
 		md.log("%s priority %d", b.JID(), p)
@@ -223,7 +233,7 @@ func (md *model) wake(b *mailbox) {
 func (md *model) end(b *mailbox) {
 	md.log("%s ends", b.JID())
 	b.fail()
-	md.h.Closed(b.Session, Cause{Code: LinkLost})
+	md.h.Closed(b.Session, b, Cause{Code: LinkLost})
 	for i, x := range md.alive {
 		if x == b {
 			md.alive = append(md.alive[:i:i], md.alive[i+1:]...)
@@ -240,6 +250,18 @@ func (md *model) finish() {
 		}
 		md.end(md.alive[0])
 	}
+	md.h.inOrder(func() {
+		l := md.h.ledgers.loaded(jid.MustParse("juliet@verona.lit"))
+		if l != nil {
+			md.log("LEDGER %x last %x owedLast %x durable %x undec %x", l.owed, l.last, l.owedLast, l.durable, l.undecided)
+		}
+	})
+	md.h.logs.Scan(context.Background(), "juliet@verona.lit", 0, func(id uint64, b []byte) bool {
+		r, _ := viewRecord(b)
+		st, _ := r.parse()
+		md.log("REC %x %x %d %s", id, r.targets, r.flags, st.ID)
+		return true
+	})
 	last := md.bind("juliet@verona.lit/last")
 	md.all = append(md.all, last)
 	md.prefer(last, 0)
@@ -278,6 +300,14 @@ func (md *model) check() {
 	}
 	for no, s := range md.sent {
 		if s.kept && got[no] == 0 {
+			b := md.all[len(md.all)-1]
+			md.h.inOrder(func() {
+				l := b.ledger
+				md.log("END owed %x undec %x catching %v behind %v pulling %v sent %x untold %x", l.owed, l.undecided, l.catching, b.behind, b.pulling, b.queue.sent, b.queue.untold)
+			})
+			for _, x := range b.in {
+				md.log("IN %d", x.no)
+			}
 			md.fatal("m%d is lost", no)
 		}
 	}
@@ -299,7 +329,10 @@ func TestOwedModel(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer st.Close()
-			md := &model{t: t, store: st, rng: rand.New(rand.NewPCG(seed, 3)), most: 1 + int(seed%3)}
+			md := &model{t: t, store: st, rng: rand.New(rand.NewPCG(seed, 3)), most: 1 + int(seed%3), archive: ArchiveAlways}
+			if seed%2 == 1 {
+				md.archive = ArchiveNever
+			}
 			md.start(t)
 			for range 60 {
 				if md.rng.IntN(40) == 0 {

@@ -60,7 +60,7 @@ func TestOwedStaysOwedUntilWritten(t *testing.T) {
 	first.slow = true
 	first.available(0)
 	first.want("one")
-	h.Closed(first.Session, Cause{Code: LinkLost})
+	h.Closed(first.Session, first, Cause{Code: LinkLost})
 	second := h.bind("juliet@verona.lit/chamber")
 	second.available(0)
 	second.want("one")
@@ -97,7 +97,7 @@ func TestHeldMessagesAreNotLost(t *testing.T) {
 	h.settle()
 	romeo.send("<message to='juliet@verona.lit'><body>two</body></message>")
 	h.settle()
-	h.Closed(juliet.Session, Cause{Code: LinkLost})
+	h.Closed(juliet.Session, juliet, Cause{Code: LinkLost})
 	again := h.bind("juliet@verona.lit/chamber")
 	again.available(0)
 	again.want("one", "two")
@@ -111,7 +111,7 @@ func TestMissedMessageIsOwed(t *testing.T) {
 	juliet.broken = true
 	romeo.send("<message to='juliet@verona.lit' type='chat'><body>missed</body></message>")
 	h.settle()
-	h.Closed(juliet.Session, Cause{Code: LinkLost})
+	h.Closed(juliet.Session, juliet, Cause{Code: LinkLost})
 	again := h.bind("juliet@verona.lit/balcony")
 	again.available(0)
 	again.want("missed")
@@ -125,8 +125,8 @@ func TestCopyMissedByOneIsNotOwed(t *testing.T) {
 	b.broken = true
 	romeo.send("<message to='juliet@verona.lit' type='chat'><body>x</body></message>")
 	a.want("<body>x</body>")
-	h.Closed(a.Session, Cause{Code: LinkLost})
-	h.Closed(b.Session, Cause{Code: LinkLost})
+	h.Closed(a.Session, a, Cause{Code: LinkLost})
+	h.Closed(b.Session, b, Cause{Code: LinkLost})
 	c := h.bind("juliet@verona.lit/c")
 	c.available(0)
 	c.want()
@@ -198,24 +198,38 @@ func TestRecordsOfOtherVersionsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.UnixMilli(1700000000123)
-	rec := encodeRecord(at, st)
-	when, back, err := decodeRecord(rec)
-	if err != nil || !when.Equal(at) || string(back.AppendTo(nil)) != string(st.AppendTo(nil)) {
-		t.Fatalf("%v %v %v", when, back, err)
+	rec := encodeRecord(at, recordHidden, []target{{tag: 7, n: 3, live: true}, {tag: 9}}, st.AppendTo(nil))
+	r, err := viewRecord(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := r.parse()
+	if err != nil || !r.at.Equal(at) || string(back.AppendTo(nil)) != string(st.AppendTo(nil)) {
+		t.Fatalf("%v %v %v", r.at, back, err)
+	}
+	if x, ok := r.names(7); !ok || !x.live || x.n != 3 || !r.hidden() || r.outgoing() {
+		t.Errorf("target %+v %v", x, ok)
+	}
+	if x, ok := r.names(9); !ok || x.live {
+		t.Errorf("target %+v %v", x, ok)
+	}
+	if _, ok := r.names(0); ok {
+		t.Error("a record for somebody is taken for one for nobody")
 	}
 	rec[0] = recordVersion + 1
-	if _, _, err := decodeRecord(rec); err == nil {
+	if _, err := viewRecord(rec); err == nil {
 		t.Error("a record of a later version was read")
 	}
-	for n := range 9 {
-		if _, _, err := decodeRecord(rec[:n]); err == nil {
+	rec[0] = recordVersion
+	for n := range recordHead + 2*targetLength {
+		if _, err := viewRecord(rec[:n]); err == nil {
 			t.Errorf("a record of %d bytes was read", n)
 		}
 	}
-	l := ledger{account: jid.MustParse("a@b"), cursor: 3, last: 9, owed: 77}
+	l := ledger{account: jid.MustParse("a@b"), owed: []segment{{after: 3}, {7, 1, 2}}, last: 9, waiting: 77, size: 5}
 	var other ledger
-	if err := other.decode(l.encode()); err != nil || other.cursor != 3 || other.last != 9 || other.owed != 77 {
-		t.Errorf("%+v %v", other, err)
+	if err := other.decode(l.encode()); err != nil || other.owed[0].after != 3 || other.owed[1] != l.owed[1] || other.waiting != 77 || other.size != 5 {
+		t.Errorf("%+v %v", other.owed, err)
 	}
 	if err := other.decode(nil); err == nil {
 		t.Error("an empty cursor record was read")

@@ -93,12 +93,12 @@ func TestDurableBeforeVisible(t *testing.T) {
 	h, g := newGatedHouse(t)
 	a, b, c := h.bind("juliet@verona.lit/a"), h.bind("romeo@verona.lit/b"), h.bind("nurse@verona.lit/c")
 	g.set(true, nil)
-	h.Submit(Entry{From: a.Session, Writes: writes(), Out: []Delivery{{b.Session, note(t, "1")}}})
-	h.Submit(Entry{Out: []Delivery{{b.Session, note(t, "2")}}})                  // waits behind 1: b as receiver
-	h.Submit(Entry{From: a.Session, Out: []Delivery{{c.Session, note(t, "3")}}}) // waits: a as sender
-	h.Submit(Entry{From: c.Session, Out: []Delivery{{c.Session, note(t, "4")}}}) // waits: c got behind a
+	h.Submit(Entry{From: a.Session, Writes: writes(), Out: []Delivery{{To: b.Session, Stanza: note(t, "1")}}})
+	h.Submit(Entry{Out: []Delivery{{To: b.Session, Stanza: note(t, "2")}}})                  // waits behind 1: b as receiver
+	h.Submit(Entry{From: a.Session, Out: []Delivery{{To: c.Session, Stanza: note(t, "3")}}}) // waits: a as sender
+	h.Submit(Entry{From: c.Session, Out: []Delivery{{To: c.Session, Stanza: note(t, "4")}}}) // waits: c got behind a
 	other := h.bind("tybalt@verona.lit/d")
-	h.Submit(Entry{From: other.Session, Out: []Delivery{{other.Session, note(t, "5")}}}) // nothing to wait for
+	h.Submit(Entry{From: other.Session, Out: []Delivery{{To: other.Session, Stanza: note(t, "5")}}}) // nothing to wait for
 	if a, b, c, d := a.seen(), b.seen(), c.seen(), other.seen(); a+b+c != "" || d != "5" {
 		t.Fatalf("before the commit: %q %q %q, unrelated %q", a, b, c, d)
 	}
@@ -140,8 +140,8 @@ func TestFailedCommit(t *testing.T) {
 	done := make(chan error, 1)
 	h.Submit(Entry{
 		Writes: writes(),
-		Out:    []Delivery{{romeo.Session, note(t, "never")}},
-		Failed: func(error) []Delivery { return []Delivery{{romeo.Session, note(t, "instead")}} },
+		Out:    []Delivery{{To: romeo.Session, Stanza: note(t, "never")}},
+		Failed: func(error) []Delivery { return []Delivery{{To: romeo.Session, Stanza: note(t, "instead")}} },
 		Done:   func(err error) { done <- err },
 	})
 	if err := <-done; !errors.Is(err, storage.ErrFull) {
@@ -204,7 +204,7 @@ func TestFullPipelinePausesTheReader(t *testing.T) {
 	for ; ; sent++ {
 		st := note(t, fmt.Sprint(sent)).With(romeo.JID(), jid.MustParse("romeo@verona.lit/b"))
 		h.Submit(Entry{From: romeo.Session, Writes: writes()})
-		if h.Inbound(romeo.Session, st, func() { close(resumed) }) {
+		if h.Inbound(romeo.Session, romeo, st, func() { close(resumed) }) {
 			sent++
 			break
 		}
@@ -240,7 +240,7 @@ func TestOrderUnderLoad(t *testing.T) {
 			for i := range each {
 				e := Entry{From: from.Session, Done: func(error) { done.Add(1) }}
 				for _, r := range receivers {
-					e.Out = append(e.Out, Delivery{r.Session, note(t, fmt.Sprintf("%d-%d", s, i))})
+					e.Out = append(e.Out, Delivery{To: r.Session, Stanza: note(t, fmt.Sprintf("%d-%d", s, i))})
 				}
 				if rng.IntN(3) == 0 {
 					e.Writes = writes()
@@ -281,7 +281,7 @@ func TestStanzaOutMayDrop(t *testing.T) {
 		}
 		return nil
 	})
-	h.Submit(Entry{Out: []Delivery{{a.Session, note(t, "x")}, {b.Session, note(t, "x")}}})
+	h.Submit(Entry{Out: []Delivery{{To: a.Session, Stanza: note(t, "x")}, {To: b.Session, Stanza: note(t, "x")}}})
 	a.want()
 	b.want("<body>x</body>")
 }
@@ -317,7 +317,7 @@ func BenchmarkRelay(b *testing.B) {
 	juliet.mu.Unlock()
 	b.ReportAllocs()
 	for b.Loop() {
-		h.Inbound(romeo.Session, st, nil)
+		h.Inbound(romeo.Session, romeo, st, nil)
 		h.FlushTouched()
 	}
 }
@@ -330,3 +330,4 @@ type sink struct {
 
 func (s *sink) Append(st *stanza.Stanza) error { s.buf = st.AppendTo(s.buf[:0]); return nil }
 func (s *sink) Flush()                         {}
+func (s *sink) WantDrain()                     {}

@@ -59,23 +59,23 @@ func (m *Manager) presenceFor(st *stanza.Stanza) PresenceHandler {
 }
 
 // routePresence hands a client's presence to its handler.
-func (m *Manager) routePresence(ctx context.Context, s *Session, st *stanza.Stanza) error {
+func (m *Manager) routePresence(ctx context.Context, from *source, st *stanza.Stanza) error {
 	if st.Type == "error" {
-		m.presenceError(s, st)
+		m.presenceError(from, st)
 		return nil
 	}
 	unreached := !st.To.IsZero() && !m.Local(st.To.Domain())
 	if unreached && (st.Type == "" || st.Type == "subscribe" || st.Type == "probe") {
-		m.bounce(s, st, stanza.RemoteServerNotFound()) // RFC 6120 §10.4
+		m.bounce(from, st, stanza.RemoteServerNotFound()) // RFC 6120 §10.4
 		return nil
 	}
-	return m.presenceFor(st).FromClient(ctx, s, st)
+	return m.presenceFor(st).FromClient(ctx, from.s, st)
 }
 
 // presenceError passes an error on to the resource it names; nothing answers it
 // (RFC 6120 §8.3.1).
-func (m *Manager) presenceError(s *Session, st *stanza.Stanza) {
+func (m *Manager) presenceError(from *source, st *stanza.Stanza) {
 	if to := m.registry.byJID(st.To); to != nil {
-		m.deliver(s, to, st)
+		m.deliver(from, to, st)
 	}
 }

@@ -58,9 +58,31 @@ func (r *registry) bound(bare jid.JID) []*Session {
 	return nil
 }
 
+// parting returns the account's sessions that have left and whose Unbound has
+// not run to its end.
+func (r *registry) parting(bare jid.JID) []*Session {
+	sh := r.shard(bare.String())
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if a := sh.accounts[bare.String()]; a != nil {
+		return slices.Clone(a.leaving)
+	}
+	return nil
+}
+
 // byJID returns the session with a full JID, or nil.
 func (r *registry) byJID(full jid.JID) *Session {
 	return find(r.bound(full.Bare()), full)
+}
+
+// byTag returns the account's session with a tag, or nil.
+func (r *registry) byTag(bare jid.JID, tag uint64) *Session {
+	for _, s := range r.bound(bare) {
+		if s.queue.tag == tag { // never written once the session is here
+			return s
+		}
+	}
+	return nil
 }
 
 // find looks for a full JID among an account's sessions.

@@ -28,19 +28,36 @@ type Session struct {
 	touched atomic.Bool   // on the manager's list of links to flush
 	tailed  atomic.Bool   // tail is not empty
 	active  atomic.Int64  // unix nanoseconds of the last stanza received
+	lastAck atomic.Int64  // unix nanoseconds of the client's last acknowledgement
+	goneAt  atomic.Int64  // unix nanoseconds when the link was lost, 0 while there is one
+	away    atomic.Int64  // unix nanoseconds until which there was no link
+	resumes atomic.Uint32 // how often it was resumed
+	window  atomic.Pointer[window]
+	resent  atomic.Pointer[resent] // what its client may send again; nil until it is looked for
+	// restarted says that the session was made by an earlier process and not
+	// resumed since.
+	restarted atomic.Bool
 
 	// Owned by the pipeline's token holder.
+	queue        queue
+	sm           *acks   // stream management, nil without
+	epoch        uint32  // of its stream; raised by each resumption
 	pendingBatch uint64  // last batch that an unreleased entry of this session waits for
 	pushed       uint64  // last batch that something of this session was put off to
 	ledger       *ledger // its account's, while bound
 	tail         *tail   // messages that the link may not have written
 	held         []held  // messages that wait while it is behind
 	heldBytes    int
-	behind       bool // its account's owed messages come first
-	lost         bool // the link takes nothing more
+	behind       bool     // it pulls its messages from the log
+	pulling      bool     // a goroutine does
+	noted        bool     // its account's record says that it has messages to pull
+	enabling     bool     // stream management is being turned on
+	lost         bool     // the link takes nothing more
+	fetched      *segment // what it has read in the archive, nil for nothing
 
 	mu         sync.Mutex // guards what is below
 	link       Link
+	attached   Link           // the last link; that of now, unless it is lost
 	traits     *traits        // of the link
 	remote     netip.AddrPort // of the link
 	state      State
@@ -50,8 +67,13 @@ type Session struct {
 	presence   *stanza.Stanza
 	priority   int8
 	interested bool
-	binding    bool // Bind runs Bound, and what follows an end meanwhile
-	left       bool // Unbound has run
+	binding    bool          // Bind runs Bound, and what follows an end meanwhile
+	left       bool          // Unbound has run
+	resumable  bool          // its client may resume it
+	key        *[32]byte     // SHA-256 of the secret in its stream's id
+	keep       time.Duration // for how long it may be gone
+	generation uint32        // raised whenever a link is lost or given
+	fence      uint32        // epoch, as it is for stanzas that come in
 	slots      []any
 	drained    chan struct{} // closed at the next Drained; nil if nobody waits
 	done       chan struct{} // of Context, made when asked for
@@ -137,6 +159,12 @@ func (s *Session) SetInterested() {
 	s.interested = s.interested || first
 	s.mu.Unlock()
 	if first {
+		s.m.pipe.run(func() {
+			if s.sm != nil {
+				s.sm.snap = true
+				s.m.pipe.dirty(s)
+			}
+		})
 		s.m.ran(s, s.m.Hooks.RosterRequested.Run(s.Context(), s))
 	}
 }
@@ -198,7 +226,13 @@ func (s *Session) SetPresence(st *stanza.Stanza, priority int8) {
 	if st != nil {
 		reach = int32(priority)
 	}
-	s.m.pipe.run(func() { s.m.setReach(s, reach) })
+	s.m.pipe.run(func() {
+		if s.sm != nil {
+			s.sm.snap = true
+			s.m.pipe.dirty(s)
+		}
+		s.m.pipe.after(s, func() { s.m.setReach(s, reach) })
+	})
 
 	if c.Was == nil && c.Presence == nil {
 		return
@@ -209,12 +243,55 @@ func (s *Session) SetPresence(st *stanza.Stanza, priority int8) {
 	}
 }
 
+// kept reports whether the session is bound, with a link or without.
+func (s *Session) kept() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == Bound || s.state == Hibernating
+}
+
+// isResumable reports whether its client may resume it.
+func (s *Session) isResumable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.resumable
+}
+
+// attachedTo reports whether a link is the session's, or was the last it had.
+func (s *Session) attachedTo(link Link) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.attached == link
+}
+
+// source returns what a stanza comes of that was read from a link; false where
+// the session has left that link.
+func (s *Session) source(link Link) (*source, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// What comes by the stream of a session that could have been resumed and has
+	// ended is its client's to send again: it learns the count of what was handled.
+	return &source{s: s, epoch: s.fence}, s.attached == link && !(s.resumable && s.state == Destroyed)
+}
+
+// generationIs reports whether the session has lost and been given no link since.
+func (s *Session) generationIs(n uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.generation == n
+}
+
 // end moves the session to its last state and reports whether this call did it.
 // It returns the state it had and the link; binding says that Bind takes care of
 // what follows.
 func (s *Session) end(why Cause) (first bool, was State, binding bool, link Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.endNow(why)
+}
+
+// endNow is end with mu held.
+func (s *Session) endNow(why Cause) (first bool, was State, binding bool, link Link) {
 	if s.state == Destroyed {
 		return false, s.state, false, nil
 	}

@@ -65,6 +65,10 @@ type Snapshot struct {
 	Interested bool      `json:"interested,omitempty"`
 	Handled    uint32    `json:"handled"` // stanzas of the client, modulo 2^32
 	Sent       uint32    `json:"sent"`    // stanzas to the client, modulo 2^32
+	Resumes    uint32    `json:"resumes,omitempty"`
+	Resumable  bool      `json:"resumable,omitempty"`
+	Keep       int       `json:"keep,omitempty"` // seconds that it may hibernate
+	Key        []byte    `json:"key,omitempty"`  // SHA-256 of the secret in the stream's id
 }
 
 // snapshotVersion is what this program writes.
@@ -74,9 +78,13 @@ const snapshotVersion = 1
 // it against the struct: a new field has to be declared.
 func Keepings() map[string]Keeping {
 	return map[string]Keeping{
-		"id": Durable, "created": Durable, "full": Durable, "handled": Durable, "sent": Durable,
+		"id": Durable, "created": Durable, "full": Durable, "handled": Durable, "sent": Durable, "resumes": Durable,
 		"presence": Durable, "priority": Durable, "interested": Durable,
 		"m": Rebuildable, "host": Rebuildable, "state": Rebuildable, "reach": Rebuildable,
+		"resumable": Durable, "keep": Durable, "key": Durable, "sm": Durable, "queue": Durable,
+		"attached": Volatile, "generation": Volatile, "fence": Volatile, "epoch": Volatile, "window": Volatile,
+		"lastAck": Volatile, "goneAt": Volatile, "away": Volatile, "restarted": Volatile,
+		"resent": Volatile, "pulling": Volatile, "noted": Volatile, "enabling": Volatile, "fetched": Volatile,
 		"link": Volatile, "traits": Volatile, "remote": Volatile, "cause": Volatile, "slots": Volatile, "done": Volatile, "mu": Volatile,
 		"pendingBatch": Volatile, "touched": Volatile, "behind": Volatile, "lost": Volatile, "tail": Volatile, "tailed": Volatile, "pushed": Volatile,
 		"ledger": Rebuildable, "binding": Volatile, "left": Volatile, "parting": Volatile,
@@ -92,10 +100,13 @@ func (s *Session) Snapshot() Snapshot {
 	snap := Snapshot{
 		Version: snapshotVersion, ID: s.id, JID: s.full.String(), Created: s.created,
 		Priority: s.priority, Interested: s.interested,
-		Handled: s.handled.Load(), Sent: s.sent.Load(),
+		Handled: s.handled.Load(), Sent: s.sent.Load(), Resumes: s.resumes.Load(),
 	}
 	if s.presence != nil {
 		snap.Presence = string(s.presence.AppendTo(nil))
+	}
+	if s.resumable {
+		snap.Resumable, snap.Keep, snap.Key = true, int(s.keep/time.Second), s.key[:]
 	}
 	return snap
 }

@@ -40,7 +40,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 		t.Errorf("created %v, was %v", back.Created, snap.Created)
 	}
 	back.Created = snap.Created
-	if back != snap || back.Priority != 5 || !back.Interested || !strings.Contains(back.Presence, "<priority>5</priority>") {
+	if !reflect.DeepEqual(back, snap) || back.Priority != 5 || !back.Interested || !strings.Contains(back.Presence, "<priority>5</priority>") {
 		t.Errorf("got %+v, want %+v", back, snap)
 	}
 }

@@ -1,6 +1,8 @@
 package sessionmgr
 
 import (
+	"math"
+
 	"weir/stanza"
 )
 
@@ -14,9 +16,10 @@ type tail struct {
 
 // appended is a message of a tail.
 type appended struct {
-	stanza *stanza.Stanza
+	stanza *stanza.Stanza // nil if it has a record
 	shared *copies
-	least  int // bytes that it took at least
+	least  int    // bytes that it took at least
+	id     uint64 // of its record, 0 if it is in no log
 }
 
 // markup is more than what Size counts for markup that may not be written.
@@ -40,8 +43,12 @@ func (t *tail) before(link Link) *tail {
 	return t
 }
 
-func (t *tail) add(st *stanza.Stanza, shared *copies) {
-	t.messages = append(t.messages, appended{st, shared, max(1, st.Size()-markup)})
+func (t *tail) add(st *stanza.Stanza, shared *copies, id uint64) {
+	a := appended{shared: shared, least: max(1, st.Size()-markup), id: id}
+	if id == 0 {
+		a.stanza = st
+	}
+	t.messages = append(t.messages, a)
 }
 
 // trimTail forgets what was appended to the session's link, if that has written
@@ -51,6 +58,17 @@ func (s *Session) trimTail() {
 		s.tail.forget()
 		s.tailed.Store(false)
 	}
+}
+
+// firstUnwritten returns the id of the first message with a record that the link
+// may not have written, 0 if there is none.
+func (t *tail) firstUnwritten() uint64 {
+	for _, a := range t.unwritten() {
+		if a.id > 0 {
+			return a.id
+		}
+	}
+	return 0
 }
 
 func (t *tail) forget() {
@@ -85,10 +103,45 @@ func (p *pipeline) lose(s *Session) {
 		return
 	}
 	s.lost = true
+	p.leaveUnread(s)
+}
+
+// unread is what the sessions of an account without stream management have still
+// to pull: it is recorded with the account, since they are not. Runs with the
+// token, for a record that is being written.
+func (m *Manager) unread(l *ledger) (all []segment) {
+	for _, s := range m.registry.bound(l.account) {
+		s.noted = s.sm == nil && s.behind && s.queue.after < s.queue.last
+		if s.noted {
+			all = append(all, segment{tag: s.queue.tag, after: s.queue.after, upTo: math.MaxUint64})
+		}
+	}
+	return all
+}
+
+// forgotten has what unread told of a session be recorded anew, now that it is
+// over.
+func (m *Manager) forgotten(s *Session, l *ledger) {
+	if s.noted {
+		s.noted = false
+		m.saveLedger(l)
+	}
+}
+
+// leaveUnread has what a session's link has not written be owed. With stream
+// management that is what was appended before it was turned on, unless its client
+// has acknowledged something that came later.
+func (p *pipeline) leaveUnread(s *Session) {
+	if s.sm != nil && s.sm.acked != 0 {
+		s.tail = nil
+	}
 	messages := s.tail.unwritten()
 	s.tail = nil
 	for _, a := range messages {
-		if a.shared.lost() {
+		switch {
+		case a.id > 0: // the session leaves it to its account
+			s.queue.after = min(s.queue.after, a.id-1)
+		case a.shared.lost():
 			p.oweNow(nil, s, a.stanza)
 		}
 	}

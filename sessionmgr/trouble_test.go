@@ -28,7 +28,7 @@ func TestUnwrittenMessagesAreOwed(t *testing.T) {
 	for i := range 3 {
 		romeo.send(fmt.Sprintf("<message to='juliet@verona.lit'><body>unread %d</body></message>", i))
 	}
-	h.Closed(juliet.Session, Cause{Code: LinkLost})
+	h.Closed(juliet.Session, juliet, Cause{Code: LinkLost})
 	romeo.send("<message to='juliet@verona.lit'><body>later</body></message>")
 	again := h.bind("juliet@verona.lit/chamber")
 	again.available(0)
@@ -43,11 +43,12 @@ func TestLinkBreaksWithinAChunk(t *testing.T) {
 	for i := range 5 {
 		romeo.send(fmt.Sprintf("<message to='juliet@verona.lit'><body>n%d</body></message>", i))
 	}
+	h.settle()
 	juliet := h.bind("juliet@verona.lit/balcony")
 	juliet.room = 2
 	juliet.available(0)
 	h.settle()
-	h.Closed(juliet.Session, Cause{Code: LinkLost})
+	h.Closed(juliet.Session, juliet, Cause{Code: LinkLost})
 	again := h.bind("juliet@verona.lit/chamber")
 	again.available(0)
 	again.want("n0", "n1", "n2", "n3", "n4")
@@ -84,7 +85,7 @@ func TestHeldCopyIsNotOwedTwice(t *testing.T) {
 	other := h.online("juliet@verona.lit/other", 0)
 	romeo.send("<message to='juliet@verona.lit'><body>copied</body></message>")
 	other.want("copied")
-	h.Closed(slow.Session, Cause{Code: LinkLost})
+	h.Closed(slow.Session, slow, Cause{Code: LinkLost})
 	other.want("one & delay")
 }
 
@@ -123,8 +124,8 @@ func TestOwedBytesAfterAFailure(t *testing.T) {
 	}
 	l := h.ledgers.loaded(juliets)
 	defer h.ledgers.release(l)
-	if l.owed != 0 {
-		t.Errorf("%d bytes are owed, and nothing is", l.owed)
+	if l.waiting != 0 {
+		t.Errorf("%d bytes are owed, and nothing is", l.waiting)
 	}
 }
 
@@ -134,7 +135,7 @@ func TestFullLogAnswersInTurn(t *testing.T) {
 	h.o.MaxLog = 10
 	romeo := h.online("romeo@verona.lit/b", 0)
 	g.set(true, nil)
-	h.Submit(Entry{From: romeo.Session, Writes: writes(), Out: []Delivery{{romeo.Session, note(t, "first")}}})
+	h.Submit(Entry{From: romeo.Session, Writes: writes(), Out: []Delivery{{To: romeo.Session, Stanza: note(t, "first")}}})
 	romeo.send("<message to='juliet@verona.lit' id='m'><body>x</body></message>")
 	if s := romeo.seen(); s != "" {
 		t.Errorf("%q before the commit", s)
@@ -154,7 +155,7 @@ func TestOwedMessagesPauseAtTheBound(t *testing.T) {
 	}
 	st := note(t, "x").With(romeo.JID(), juliets)
 	resumed := make(chan struct{})
-	if !h.Inbound(romeo.Session, st, func() { close(resumed) }) {
+	if !h.Inbound(romeo.Session, romeo, st, func() { close(resumed) }) {
 		t.Fatal("not paused")
 	}
 	h.waitWork()
@@ -181,7 +182,7 @@ func TestForgetRefusesWhatIsOnItsWay(t *testing.T) {
 	go func() { forgotten <- h.Forget(context.Background(), juliets) }()
 	h.until(func() bool { return h.ledgers.forgets.Load() == 1 })
 	h.inOrder(func() {})
-	h.Closed(juliet.Session, Cause{Code: AccountGone})
+	h.Closed(juliet.Session, juliet, Cause{Code: AccountGone})
 	g.set(false, nil)
 	if err := <-forgotten; err != nil {
 		t.Fatal(err)
@@ -200,7 +201,7 @@ func TestSuccessorWaitsForUnbound(t *testing.T) {
 	h.Hooks.Unbound.Add("test", hook.Normal, func(context.Context, *Session) { close(begun); <-goOn })
 	older := h.bind("juliet@verona.lit/balcony")
 	newer := h.connect("juliet@verona.lit")
-	go h.Closed(older.Session, Cause{Code: LinkLost})
+	go h.Closed(older.Session, older, Cause{Code: LinkLost})
 	<-begun
 	bound := make(chan error, 1)
 	go func() { bound <- h.Bind(context.Background(), newer.Session, "balcony", func(jid.JID) {}) }()
@@ -243,9 +244,9 @@ func TestPanicLeavesThePipelineRunning(t *testing.T) {
 	h := newHouse(t)
 	romeo := h.bind("romeo@verona.lit/b")
 	h.Submit(Entry{Writes: writes(), Done: func(error) { panic("oh") }})
-	h.Submit(Entry{From: romeo.Session, Out: []Delivery{{romeo.Session, note(t, "x")}}, Done: func(error) { panic("oh") }})
+	h.Submit(Entry{From: romeo.Session, Out: []Delivery{{To: romeo.Session, Stanza: note(t, "x")}}, Done: func(error) { panic("oh") }})
 	romeo.want("<body>x</body>")
-	h.Submit(Entry{Out: []Delivery{{romeo.Session, note(t, "y")}}})
+	h.Submit(Entry{Out: []Delivery{{To: romeo.Session, Stanza: note(t, "y")}}})
 	romeo.want("<body>y</body>")
 }
 
@@ -256,7 +257,7 @@ func TestStanzaOutlivesItsStream(t *testing.T) {
 	romeo := h.bind("romeo@verona.lit/b")
 	var err error
 	h.HandleIQ(IQHandler{NS: "urn:late", Scope: OnServer, Blocking: true, Get: func(ctx context.Context, _ *stanza.Stanza) (any, error) {
-		h.Closed(romeo.Session, Cause{Code: LinkLost})
+		h.Closed(romeo.Session, romeo, Cause{Code: LinkLost})
 		err = ctx.Err()
 		return nil, nil
 	}})
@@ -272,7 +273,7 @@ func TestRefusedStanzaCounts(t *testing.T) {
 	romeo := h.bind("romeo@verona.lit/b")
 	g.set(true, nil)
 	h.Submit(Entry{From: romeo.Session, Writes: writes()})
-	h.Submit(Entry{From: romeo.Session, Out: []Delivery{{romeo.Session, note(t, "no")}}, Counts: true})
+	h.Submit(Entry{From: romeo.Session, Out: []Delivery{{To: romeo.Session, Stanza: note(t, "no")}}, Counts: true, Link: romeo})
 	if n := romeo.Handled(); n != 0 {
 		t.Errorf("%d handled before the commit", n)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"weir/sessionmgr"
 	"weir/storage"
 	"weir/storage/pebble"
 
@@ -18,8 +19,10 @@ func checkStoreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "store",
 		Short: "Read the whole store and verify its checksums",
-		Long: `Read everything in the store while no server runs, verify all checksums and count
-the records. Nothing is changed. The exit code is 1 if something is damaged.`,
+		Long: `Read everything in the store while no server runs, verify all checksums, count the
+records, and look whether the messages, the sessions and what else belongs to them
+can be read. Nothing is changed. The exit code is 1 if something is damaged or
+can't be read.`,
 		Example: "  weir check store --data /var/lib/weir",
 		Args:    cobra.NoArgs,
 	}
@@ -32,7 +35,7 @@ the records. Nothing is changed. The exit code is 1 if something is damaged.`,
 		}
 		o := cfg.Storage
 		o.Dir = filepath.Join(cfg.Data, "store")
-		r, err := pebble.Check(cmd.Context(), o)
+		r, err := pebble.CheckRecords(cmd.Context(), o, readable)
 		switch {
 		case errors.Is(err, storage.ErrLocked):
 			return fmt.Errorf("the store in %s is in use: stop the server first (`weir status --data %s`)", o.Dir, cfg.Data)
@@ -44,7 +47,7 @@ the records. Nothing is changed. The exit code is 1 if something is damaged.`,
 		} else {
 			err = showStore(cmd.OutOrStdout(), o.Dir, r)
 		}
-		if err == nil && len(r.Damage) > 0 {
+		if err == nil && len(r.Damage)+len(r.Unreadable) > 0 {
 			err = exitCode(1)
 		}
 		return err
@@ -52,16 +55,31 @@ the records. Nothing is changed. The exit code is 1 if something is damaged.`,
 	return cmd
 }
 
+// readable says what is wrong with a record, naming it and its account.
+func readable(k storage.Key, value []byte) error {
+	err := sessionmgr.CheckRecord(k.Table, k.Item, value)
+	if err == nil {
+		return nil
+	}
+	what := "record"
+	if k.Kind != storage.KindKeyVal {
+		what += " " + sessionmgr.ItemName(k.Table, k.Item)
+	}
+	return fmt.Errorf("%s of %s in table %s: %w", what, k.Account, k.Table, err)
+}
+
 // storeReport is a pebble.Report for programs.
 type storeReport struct {
-	Format int              `json:"format"`
-	Files  int              `json:"files"`
-	Tables []map[string]any `json:"tables"`
-	Damage []string         `json:"damage"`
+	Format     int              `json:"format"`
+	Files      int              `json:"files"`
+	Tables     []map[string]any `json:"tables"`
+	Damage     []string         `json:"damage"`
+	Unreadable []string         `json:"unreadable"`
+	Notes      []string         `json:"notes"`
 }
 
 func storeJSON(r pebble.Report) storeReport {
-	out := storeReport{Format: r.Format, Files: r.Files, Tables: []map[string]any{}, Damage: append([]string{}, r.Damage...)}
+	out := storeReport{Format: r.Format, Files: r.Files, Tables: []map[string]any{}, Damage: append([]string{}, r.Damage...), Unreadable: append([]string{}, r.Unreadable...), Notes: append([]string{}, r.Notes...)}
 	for _, t := range r.Tables {
 		out.Tables = append(out.Tables, map[string]any{"name": t.Name, "kind": string(t.Kind), "accounts": t.Accounts, "records": t.Records, "bytes": t.Bytes})
 	}
@@ -78,13 +96,21 @@ func showStore(w io.Writer, dir string, r pebble.Report) error {
 			return err
 		}
 	}
-	for _, d := range r.Damage {
+	for _, d := range append(r.Damage[:len(r.Damage):len(r.Damage)], r.Unreadable...) {
 		if _, err := fmt.Fprintf(w, "fail  %s\n", printable(d)); err != nil {
 			return err
 		}
 	}
+	for _, n := range r.Notes {
+		if _, err := fmt.Fprintf(w, "note  %s\n", printable(n)); err != nil {
+			return err
+		}
+	}
 	outcome := "ok    " + dir + " is whole"
-	if n := len(r.Damage); n > 0 {
+	switch n := len(r.Damage); {
+	case n == 0 && len(r.Unreadable) > 0:
+		outcome = fmt.Sprintf("fail  %s is whole, but %s in it can't be read", dir, plural(len(r.Unreadable), "record"))
+	case n > 0:
 		outcome = fmt.Sprintf("fail  %s is damaged in %s: restore it from a backup", dir, plural(n, "place"))
 	}
 	_, err := fmt.Fprintf(w, "%s (format %d, %s with checksums)\n", outcome, r.Format, plural(r.Files, "file"))

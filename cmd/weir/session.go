@@ -102,15 +102,23 @@ are listed too, without an address.`,
 			for _, d := range all {
 				rows = append(rows, sessionRow(d, time.Now()))
 			}
-			return table(cmd.OutOrStdout(), []string{"ID", "ADDRESS", "STATE", "PRESENCE", "TLS", "FROM", "CONNECTED", "ACTIVE"}, rows)
+			return table(cmd.OutOrStdout(), []string{"ID", "ADDRESS", "STATE", "PRESENCE", "TLS", "FROM", "CONNECTED", "ACTIVE", "ENDS"}, rows)
 		})
 	}
 	return cmd
 }
 
+// sessionRow is a line of the list. A session that hibernates has no connection
+// to tell of, but a time at which it ends.
 func sessionRow(d sessionmgr.Description, now time.Time) []string {
-	return []string{d.ID, dash(d.JID), d.State, presenceOf(d), dash(d.TLS), dash(d.Remote), ago(now, d.Connected), ago(now, d.LastActive)}
+	tls, from, ends := dash(d.TLS), dash(d.Remote), "-"
+	if hibernates(d) {
+		tls, from, ends = "-", "-", until(now, d.Acks.Expires)
+	}
+	return []string{d.ID, dash(d.JID), d.State, presenceOf(d), tls, from, ago(now, d.Connected), ago(now, d.LastActive), ends}
 }
+
+func hibernates(d sessionmgr.Description) bool { return d.Acks != nil && !d.Acks.Hibernating.IsZero() }
 
 func presenceOf(d sessionmgr.Description) string {
 	if !d.Available {
@@ -151,8 +159,18 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 		return "no"
 	}
 	tls := "none: this connection can be read on its way"
-	if d.TLS != "" {
+	from := dash(d.Remote) + " by " + dash(d.Transport) + " at " + dash(d.Listener)
+	switch {
+	case d.TLS != "":
 		tls = d.TLS + " " + d.Cipher
+	case hibernates(d):
+		tls = "-"
+	}
+	switch {
+	case hibernates(d) && d.Remote == "":
+		from = "no connection since the server started"
+	case hibernates(d):
+		from = "no connection; the last was " + from
 	}
 	rows := [][]string{
 		{"id", d.ID},
@@ -163,13 +181,17 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 		{"gets roster pushes", yes(d.Interested)},
 		{"connected", at(d.Connected, now)},
 		{"last stanza from it", at(d.LastActive, now)},
-		{"from", dash(d.Remote) + " by " + dash(d.Transport) + " at " + dash(d.Listener)},
+		{"from", from},
 		{"TLS", tls},
 		{"logged in by", dash(d.Mechanism)},
 		{"channel binding", dash(d.Binding)},
 		{"stanzas from it", strconv.FormatUint(uint64(d.Handled), 10)},
 		{"stanzas to it", strconv.FormatUint(uint64(d.Sent), 10)},
 		{"bytes waiting", strconv.Itoa(d.Waiting)},
+	}
+	rows = append(rows, ackRows(d, now)...)
+	if d.Queue != nil && (d.Acks != nil || d.Queue.Messages > 0) {
+		rows = append(rows, []string{"waiting in the log", queued(d.Queue)})
 	}
 	if d.CatchingUp {
 		rows = append(rows, []string{"catching up", "yes: messages from the log are on their way"})
@@ -178,6 +200,68 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 		rows = append(rows, []string{"ended", d.Cause})
 	}
 	return table(w, nil, rows)
+}
+
+// ackRows tells of a session's stream management.
+func ackRows(d sessionmgr.Description, now time.Time) [][]string {
+	a := d.Acks
+	if a == nil {
+		return [][]string{{"stream management", "off"}}
+	}
+	on := "on, can't be resumed"
+	if a.Resumable {
+		on = "on, can be resumed for " + span(time.Duration(a.Keep)*time.Second)
+	}
+	rows := [][]string{{"stream management", on}}
+	if hibernates(d) {
+		rows = append(rows, []string{"hibernates since", at(a.Hibernating, now)},
+			[]string{"ends", a.Expires.Local().Format(time.DateTime) + " (" + until(now, a.Expires) + ")"})
+	}
+	if a.Restored {
+		rows = append(rows, []string{"restored", "yes: the server was restarted since it had a connection"})
+	}
+	source, waits := "as they are sent", "nothing"
+	if a.Source == sessionmgr.FromLog {
+		source = "from the log"
+	}
+	switch a.WaitsFor {
+	case sessionmgr.WaitsResumption:
+		waits = "its client to resume it"
+	case sessionmgr.WaitsDisk:
+		waits = "the disk"
+	case sessionmgr.WaitsRoom:
+		waits = "its client to read"
+	case sessionmgr.WaitsAck:
+		waits = "its client to acknowledge"
+	}
+	sent := strconv.FormatUint(uint64(a.Sent), 10)
+	if a.Restored {
+		sent = "an unknown number of"
+	}
+	resumed, handled := "never", plural(int(a.Handled), "stanza")+" from it"
+	if a.Resumes > 0 {
+		resumed = plural(int(a.Resumes), "time")
+	}
+	if a.Handling > 0 {
+		handled += fmt.Sprintf(", %d more are not recorded yet", a.Handling)
+	}
+	return append(rows, [][]string{
+		{"resumed", resumed},
+		{"gets messages", source},
+		{"waits for", waits},
+		{"handled for good", handled},
+		{"acknowledged by it", fmt.Sprintf("%d of %s stanzas, last %s", a.Acknowledged, sent, ago(now, a.LastAck))},
+		{"not acknowledged", fmt.Sprintf("%s, %s of them kept in memory", plural(a.Unacked, "stanza"), plural(a.UnackedBytes, "byte"))},
+		{"held for it", plural(a.Held, "stanza")},
+	}...)
+}
+
+func queued(q *sessionmgr.Queue) string {
+	text := fmt.Sprintf("%s, %s", plural(q.Messages, "message"), plural(int(q.Bytes), "byte"))
+	if q.More {
+		text += ", and perhaps more: the log is long"
+	}
+	return text
 }
 
 func at(t, now time.Time) string {

@@ -57,6 +57,14 @@ func ago(now, t time.Time) string {
 	return span(d) + " ago"
 }
 
+// until says how long it is to something.
+func until(now, t time.Time) string {
+	if d := t.Sub(now); d >= time.Second {
+		return "in " + span(d)
+	}
+	return "now"
+}
+
 // span is a length of time with its largest unit.
 func span(d time.Duration) string {
 	switch {

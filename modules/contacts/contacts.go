@@ -92,7 +92,10 @@ func New(m *sessionmgr.Manager, r *roster.Rosters, p *presence.Handler, o Option
 	m.HandleSubscription(c)
 	m.GuardPresence(c.mayKnow)
 	m.Hooks.PreBind.Add("contacts", hook.Normal, c.load)
+	m.Hooks.Restored.Add("contacts", hook.Normal, c.restored)
+	m.Hooks.Resumed.Add("contacts", hook.Normal, c.resumed)
 	m.Hooks.Closed.Add("contacts", hook.Late, c.unload)
+	m.KnowContacts(c)
 	p.Hooks.Initial.Add("contacts", hook.Normal, c.deliverRequests)
 	return c, nil
 }
@@ -121,6 +124,40 @@ func (c *Module) load(ctx context.Context, b *sessionmgr.PreBind) error {
 		c.unpin(b.Session, b.Account) // Closed may have run before the slot was set
 	}
 	return nil
+}
+
+// restored brings the roster into memory for a session of an earlier process.
+func (c *Module) restored(ctx context.Context, s *sessionmgr.Session) {
+	if err := c.load(ctx, &sessionmgr.PreBind{Session: s, Account: s.JID().Bare()}); err != nil {
+		c.o.Log.Error("a session is restored without its roster", "sid", s.ID(), "err", err)
+	}
+}
+
+// resumed pushes the roster to a session of an earlier process, since pushes are
+// not durable: the client may have missed some.
+func (c *Module) resumed(ctx context.Context, r sessionmgr.Resumption) {
+	s := r.Session
+	if !r.Restored || !s.Interested() {
+		return
+	}
+	err := c.rosters.Get(ctx, s.JID().Bare(), nil, func(v *roster.View) {
+		var out []sessionmgr.Delivery
+		for _, i := range v.Items {
+			p := roster.Push{Account: v.Account, Item: i, Ver: v.Ver}
+			out = appendPush(out, s, p.Query())
+		}
+		c.m.Submit(sessionmgr.Entry{Out: out})
+	})
+	if err != nil {
+		c.o.Log.Error("a resumed session gets no roster", "sid", s.ID(), "err", err)
+	}
+	c.m.FlushTouched()
+}
+
+// IsContact implements sessionmgr.Contacts: whoever is listed in the roster.
+func (c *Module) IsContact(account, peer jid.JID) (is, known bool) {
+	i, known := c.rosters.Item(account, peer)
+	return i.Listed, known
 }
 
 // unload runs after presence said goodbye, which needs the roster.

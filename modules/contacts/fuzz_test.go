@@ -33,7 +33,7 @@ func FuzzRosterIQ(f *testing.F) {
 			return
 		}
 		done := make(chan struct{})
-		if h.Inbound(c.Session, st.With(c.JID(), st.To), func() { close(done) }) {
+		if h.Inbound(c.Session, c, st.With(c.JID(), st.To), func() { close(done) }) {
 			<-done
 		}
 		answers := 0

@@ -125,6 +125,8 @@ func (c *client) Append(st *stanza.Stanza) error {
 func (c *client) Flush()              {}
 func (c *client) Close(*stream.Error) {}
 
+func (c *client) WantDrain() {}
+
 func (c *client) Waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -137,7 +139,7 @@ func (c *client) Waiting() int {
 	c.busy--
 	return 1 << 20
 }
-func (c *client) end() { c.h.Closed(c.Session, sessionmgr.Cause{Code: sessionmgr.LinkLost}) }
+func (c *client) end() { c.h.Closed(c.Session, c, sessionmgr.Cause{Code: sessionmgr.LinkLost}) }
 
 // connect makes an authenticated session without a resource.
 func (h *house) connect(j jid.JID) *client {
@@ -199,7 +201,7 @@ func (c *client) send(xml string) {
 		c.h.t.Fatalf("%s: %v", xml, err)
 	}
 	done := make(chan struct{})
-	if c.h.Inbound(c.Session, st.With(c.JID(), st.To), func() { close(done) }) {
+	if c.h.Inbound(c.Session, c, st.With(c.JID(), st.To), func() { close(done) }) {
 		<-done
 	}
 }

@@ -34,7 +34,7 @@ func (everybody) Exists(_ context.Context, bare jid.JID) (bool, error) {
 // Register modules before the first Bind; Close it at the end.
 func New() *House {
 	st := must(pebble.Open(pebble.Options{FS: vfs.NewMem(), Dir: "data"}))
-	m := must(sessionmgr.New(sessionmgr.Options{Domains: []string{Domain}}, st, everybody{}))
+	m := must(sessionmgr.New(sessionmgr.Options{Domains: []string{Domain}, Archive: sessionmgr.ArchiveNever}, st, everybody{}))
 	return &House{Manager: m, Store: st}
 }
 
@@ -86,7 +86,7 @@ func (h *House) Online(full string) *Client {
 func (c *Client) Send(xml string) {
 	st := must(stanza.Parse([]byte(xml)))
 	handled := make(chan struct{})
-	if c.h.Inbound(c.Session, st.With(c.JID(), st.To), func() { close(handled) }) {
+	if c.h.Inbound(c.Session, (*link)(c), st.With(c.JID(), st.To), func() { close(handled) }) {
 		<-handled
 	}
 	c.h.FlushTouched()
@@ -120,7 +120,7 @@ func (c *Client) Ask(xml string) string {
 
 // Leave ends the session as a lost connection does.
 func (c *Client) Leave() {
-	c.h.Closed(c.Session, sessionmgr.Cause{Code: sessionmgr.LinkLost})
+	c.h.Closed(c.Session, (*link)(c), sessionmgr.Cause{Code: sessionmgr.LinkLost})
 }
 
 // link is the Client as its own session's link.
@@ -135,6 +135,7 @@ func (l *link) Append(st *stanza.Stanza) error {
 
 func (*link) Flush() {}
 
+func (*link) WantDrain()   {}
 func (*link) Waiting() int { return 0 }
 
 func (*link) Close(*stream.Error) {}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"weir/sessionmgr"
+)
+
+// TestShowSession holds how a session is shown that sleeps, and how one that is
+// behind.
+func TestShowSession(t *testing.T) {
+	now := time.Date(2026, 5, 1, 8, 0, 0, 0, time.Local)
+	d := sessionmgr.Description{
+		ID: "7qk2c6xq3v5yh4s2", JID: "juliet@localhost/balcony", State: "c2s_hibernating", Available: true, Connected: now.Add(-time.Hour), LastActive: now.Add(-time.Hour),
+		TLS: "TLS 1.3", Remote: "192.0.2.1:50000",
+		Acks: &sessionmgr.Acks{
+			Resumable: true, Keep: 600, Hibernating: now.Add(-3 * time.Minute), Expires: now.Add(7 * time.Minute), Resumes: 2,
+			Source: sessionmgr.FromLog, WaitsFor: sessionmgr.WaitsResumption, Handled: 4, Sent: 9, Acknowledged: 7, LastAck: now.Add(-4 * time.Minute), Unacked: 2,
+		},
+		Queue: &sessionmgr.Queue{Messages: 3, Bytes: 1200},
+	}
+	row := strings.Join(sessionRow(d, now), "|")
+	if want := "7qk2c6xq3v5yh4s2|juliet@localhost/balcony|c2s_hibernating|available (0)|-|-|1h ago|1h ago|in 7m"; row != want {
+		t.Errorf("got  %s\nwant %s", row, want)
+	}
+	shown := func() string {
+		var b strings.Builder
+		if err := showSession(&b, d, now); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	all := func(lines ...string) {
+		t.Helper()
+		got := shown()
+		for _, l := range lines {
+			if !strings.Contains(got, l) {
+				t.Errorf("no line %q in\n%s", l, got)
+			}
+		}
+	}
+	all("stream management    on, can be resumed for 10m\n",
+		"hibernates since     2026-05-01 07:57:00 (3m ago)\n",
+		"ends                 2026-05-01 08:07:00 (in 7m)\n",
+		"resumed              2 times\n",
+		"waits for            its client to resume it\n",
+		"acknowledged by it   7 of 9 stanzas, last 4m ago\n",
+		"from                 no connection; the last was 192.0.2.1:50000",
+		"waiting in the log   3 messages, 1200 bytes\n")
+	d.Acks.Restored, d.Remote, d.TLS = true, "", ""
+	all("restored ", "no connection since the server started", "7 of an unknown number of stanzas")
+	d.Acks, d.Queue = nil, nil
+	all("stream management    off\n")
+}

@@ -1,0 +1,129 @@
+package sessionmgr
+
+import (
+	"weir/stanza"
+	"weir/storage"
+)
+
+// Entry is one unit of the pipeline: what has to be durable, and what is
+// delivered once it is. Entries take effect in the order of their Submit calls:
+// deliveries of an entry with Writes follow its commit; those of an entry
+// without happen at once, unless one of its sessions waits for an earlier one
+// (RFC 6120 §10.1: in order for each pair).
+type Entry struct {
+	From   *Session      // whose inbound stanza this handles; nil for the server's own
+	Writes storage.Batch // may be empty
+	Out    []Delivery    // in order
+	// Failed tells what to deliver instead where the commit failed; nil:
+	// nothing. It must not block.
+	Failed func(err error) []Delivery
+	// Done is called after the release, or the failure. It must not block.
+	Done func(err error)
+	// Counts says that the entry is all that comes of a stanza of From which
+	// Inbound has not seen: a refusal. It is then handled with it. Link is then
+	// where the stanza came.
+	Counts bool
+	Link   Link
+}
+
+// Delivery is one stanza for one session.
+type Delivery struct {
+	To     *Session
+	Stanza *stanza.Stanza
+
+	// Set when its batch is sealed.
+	n     uint32 // the number that it gets, with stream management
+	epoch uint32 // of the session's stream
+	live  bool   // it goes to that stream
+}
+
+// item is what the queue holds: an entry, a single delivery (the common case,
+// without a slice), a function to run in order, or the end of a commit.
+type item struct {
+	Entry
+	one     Delivery
+	routed  bool     // a message that was routed: it is kept where its class says so
+	owe     *ledger  // one.Stanza is for this account and for none of its sessions
+	chunk   *chunk   // stanzas from a log
+	copies  bool     // Out is one message for several sessions of an account
+	count   bool     // From's stanza is handled once this item is released
+	fenced  bool     // it comes of a stanza of From's stream with that epoch
+	epoch   uint32   // only if fenced
+	rec     bool     // From's record is to be written
+	trim    *Session // its link has written everything
+	fn      func()
+	prepare func(*batch) // runs when its batch is sealed
+	batch   *batch       // committed, with err
+	err     error
+
+	// Since its place in the order was found.
+	log   bool   // a message that goes into a log
+	id    uint64 // of the record in the receiver's log
+	size  int64  // of that record
+	waits bool   // that counts as waiting
+	hide  bool   // the record goes when it was delivered
+}
+
+// weight is what an item that waits counts for at the bounds.
+func (it *item) weight() (entries, bytes int) {
+	if it.count && it.one.Stanza == nil && it.Out == nil { // one with each stanza, and small
+		return 0, 0
+	}
+	bytes = it.Writes.Size() + len(it.Out)*16
+	for _, st := range []*stanza.Stanza{it.one.Stanza, it.shown()} {
+		if st != nil && len(it.Writes.Ops) == 0 {
+			bytes += st.Size()
+		}
+	}
+	return 1, bytes
+}
+
+// shown is the first stanza of Out, which the others as a rule share.
+func (it *item) shown() *stanza.Stanza {
+	if len(it.Out) == 0 {
+		return nil
+	}
+	return it.Out[0].Stanza
+}
+
+// message returns the message that a routed item is about, or nil.
+func (it *item) message() *stanza.Stanza {
+	if !it.routed {
+		return nil
+	}
+	if it.one.Stanza != nil {
+		return it.one.Stanza
+	}
+	return it.shown()
+}
+
+// batch is what one commit makes durable, with everything that waits for it.
+type batch struct {
+	no     uint64
+	writes storage.Batch
+	items  []item
+	// What was sealed with it.
+	records []recorded
+	ledgers map[*ledger]struct{} // whose records are written
+	logs    []*ledger            // that have messages in it; in use until it is released
+	hidden  []hiddenRecord       // that are deleted
+	// What items count for at the bounds.
+	entries, bytes int
+}
+
+// recorded is a session's record in a batch.
+type recorded struct {
+	s *Session
+	h uint32 // that it tells
+	// What is done with once it is durable.
+	snap bool
+	maps int
+}
+
+// ledger has the batch write an account's ledger.
+func (b *batch) ledger(l *ledger) {
+	if b.ledgers == nil {
+		b.ledgers = make(map[*ledger]struct{})
+	}
+	b.ledgers[l] = struct{}{}
+}

@@ -1,0 +1,141 @@
+package sessionmgr
+
+import (
+	"context"
+	"errors"
+
+	"weir/jid"
+	"weir/stanza"
+	"weir/storage"
+)
+
+// readChunk reads what is wanted of the log behind c.upTo.
+func (m *Manager) readChunk(l *ledger, c *chunk, w *want, bound uint64) error {
+	account, after := l.account, c.upTo
+	stop := w.end(bound)
+	if stop == 0 {
+		stop = bound
+	}
+	err := m.logs.Scan(m.ctx, account.String(), after, func(id uint64, b []byte) bool {
+		if id > stop {
+			return false
+		}
+		if c.size > 0 && (c.size+int64(len(b)) > chunkBytes || len(c.stanzas) >= chunkCount) {
+			stop = c.upTo
+			return false
+		}
+		c.upTo = id
+		r, err := viewRecord(b)
+		if err == nil {
+			err = c.look(id, &r, w, account, int64(len(b)))
+		}
+		if err != nil { // a damaged record is skipped and told, the rest is delivered
+			c.s.Log().Error("log record can't be read", "account", account, "id", id, "err", err)
+		}
+		return true
+	})
+	c.upTo = max(c.upTo, stop) // nothing more up to there
+	return err
+}
+
+// look takes a record of the log, where it is wanted.
+func (c *chunk) look(id uint64, r *record, w *want, account jid.JID, size int64) error {
+	switch w.takes(id, r) {
+	case pass:
+		c.closePut(r)
+	case give:
+		c.closePut(r)
+		st, err := r.parse()
+		if err != nil {
+			return err
+		}
+		c.size += size
+		c.stanzas = append(c.stanzas, c.delayed(st, id, r, account))
+		c.refs = append(c.refs, sent{id: id, claim: c.owed, hide: r.hidden() && r.count() <= 1})
+	case put:
+		for i := range r.count() {
+			if tag := r.target(i).tag; !covered(w.alive, tag, id) {
+				c.putBack(tag, id)
+			}
+		}
+	}
+	return nil
+}
+
+// putBack notes a record that others may still get. Those of one tag make up one
+// segment as long as nothing else that names it comes between.
+func (c *chunk) putBack(tag, id uint64) {
+	for i := c.openPut; i < len(c.put); i++ {
+		if c.put[i].tag == tag {
+			c.put[i].upTo = id
+			return
+		}
+	}
+	c.put = append(c.put, segment{tag: tag, after: id - 1, upTo: id})
+}
+
+// closePut ends the segments of c.put that the record would be of.
+func (c *chunk) closePut(r *record) {
+	for _, g := range c.put[c.openPut:] {
+		if _, ok := r.names(g.tag); ok {
+			c.openPut = len(c.put)
+			return
+		}
+	}
+}
+
+// delayed stamps a message from the log. What was owed has waited for somebody
+// to come (XEP-0160 §2); what a session pulls of its own queue is late only if
+// its link was gone.
+func (c *chunk) delayed(st *stanza.Stanza, id uint64, r *record, account jid.JID) *stanza.Stanza {
+	if !r.hidden() {
+		st = st.WithStanzaID(account, ArchiveID(id))
+	}
+	switch {
+	case c.owed:
+		return st.WithChild(stanza.Delay(account.Host(), r.at, "Offline Storage"))
+	case r.at.UnixNano() < c.s.away.Load():
+		return st.WithChild(stanza.Delay(account.Host(), r.at, ""))
+	}
+	return st
+}
+
+// readRedo reads the records of what was sent on an earlier stream. A volatile
+// stanza is there, or was dropped.
+func (m *Manager) readRedo(l *ledger, c *chunk) error {
+	refs := c.refs[:0]
+	for _, x := range c.refs {
+		st := x.st
+		if x.id > 0 {
+			b, err := m.logs.Get(context.Background(), l.account.String(), x.id)
+			if err != nil && !errors.Is(err, storage.ErrNotFound) {
+				return err
+			}
+			if err != nil {
+				c.s.Log().Error("a message is not in the log any more", "id", x.id, "err", err)
+				continue
+			}
+			r, err := viewRecord(b)
+			if err == nil {
+				st, err = r.parse()
+			}
+			if err != nil {
+				c.s.Log().Error("log record can't be read", "id", x.id, "err", err)
+				continue
+			}
+			c.size += int64(len(b))
+			if !r.hidden() {
+				st = st.WithStanzaID(l.account, ArchiveID(x.id))
+			}
+			if x.claim {
+				st = st.WithChild(stanza.Delay(l.account.Host(), r.at, "Offline Storage"))
+			}
+		}
+		if st != nil {
+			refs = append(refs, x)
+			c.stanzas = append(c.stanzas, st)
+		}
+	}
+	c.refs = refs
+	return nil
+}

@@ -1,0 +1,111 @@
+package sessionmgr
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"weir/stanza"
+)
+
+// A record of an account's log is one message: archive entry, offline message
+// and entry of a session's queue at once. It names the sessions that it was for
+// and, where it was given to a live stream, the number that it got there: so the
+// commit that makes the message durable makes the numbers durable too.
+//
+//	version 1 | flags 1 | unix ms 8 | targets 1 | (tag 8, live 1, n 4)… | stanza
+
+// recordVersion is the first byte of a log record. Version 1 had no flags and
+// no targets: it was always a message that reached nobody.
+const recordVersion = 2
+
+// Flags of a record.
+const (
+	recordOutgoing = 1 << iota // the account sent it; nobody is to get it
+	recordHidden               // kept until it is delivered, not part of the archive
+)
+
+const (
+	recordHead   = 11
+	targetLength = 13
+	maxTargets   = 255
+)
+
+// target is a session that a message was for.
+type target struct {
+	tag  uint64
+	n    uint32 // its number on the stream, if live
+	live bool   // it was given to a live stream
+}
+
+// encodeRecord returns a log record with room for nothing else. inner is the
+// rendered stanza.
+func encodeRecord(at time.Time, flags byte, targets []target, rendered []byte) []byte {
+	targets = targets[:min(len(targets), maxTargets)]
+	b := make([]byte, 0, recordHead+targetLength*len(targets)+len(rendered))
+	b = append(b, recordVersion, flags)
+	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli()))
+	b = append(b, byte(len(targets)))
+	for _, t := range targets {
+		b = binary.BigEndian.AppendUint64(b, t.tag)
+		live := byte(0)
+		if t.live {
+			live = 1
+		}
+		b = binary.BigEndian.AppendUint32(append(b, live), t.n)
+	}
+	return append(b, rendered...)
+}
+
+// record is a log record that was looked at and not yet parsed; it shares the
+// memory of what it was made of.
+type record struct {
+	at      time.Time
+	flags   byte
+	targets []byte // as encoded
+	raw     []byte // the stanza
+}
+
+// viewRecord checks the frame of a record.
+func viewRecord(b []byte) (record, error) {
+	if len(b) >= 9 && b[0] == 1 {
+		return record{at: time.UnixMilli(int64(binary.BigEndian.Uint64(b[1:]))), raw: b[9:]}, nil
+	}
+	if len(b) < recordHead || b[0] != recordVersion || len(b) < recordHead+targetLength*int(b[10]) {
+		return record{}, fmt.Errorf("sessionmgr: log record of %d bytes isn't of version %d", len(b), recordVersion)
+	}
+	end := recordHead + targetLength*int(b[10])
+	return record{
+		at:    time.UnixMilli(int64(binary.BigEndian.Uint64(b[2:]))),
+		flags: b[1], targets: b[recordHead:end], raw: b[end:],
+	}, nil
+}
+
+// parse returns the stanza.
+func (r *record) parse() (*stanza.Stanza, error) { return stanza.Parse(r.raw) }
+
+func (r *record) outgoing() bool { return r.flags&recordOutgoing != 0 }
+func (r *record) hidden() bool   { return r.flags&recordHidden != 0 }
+
+// count returns how many sessions the message was for.
+func (r *record) count() int { return len(r.targets) / targetLength }
+
+// target returns one of them.
+func (r *record) target(i int) target {
+	b := r.targets[i*targetLength:]
+	return target{tag: binary.BigEndian.Uint64(b), live: b[8] != 0, n: binary.BigEndian.Uint32(b[9:])}
+}
+
+// names looks for a session among those that the message was for; tag 0 stands
+// for nobody: it is found where there is none.
+func (r *record) names(tag uint64) (t target, ok bool) {
+	if tag == 0 {
+		return target{}, r.count() == 0 && !r.outgoing()
+	}
+	for i := range r.count() {
+		if t = r.target(i); t.tag == tag {
+			return t, true
+		}
+	}
+	return target{}, false
+}

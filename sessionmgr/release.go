@@ -1,0 +1,141 @@
+package sessionmgr
+
+import (
+	"errors"
+	"time"
+
+	"weir/storage"
+)
+
+// release lets out what waited for a batch.
+func (p *pipeline) release(b *batch, err error) {
+	p.flying = nil
+	p.released = b.no
+	if err != nil {
+		p.m.commitFailed(err)
+	}
+	for _, l := range b.logs {
+		l.durable = l.last // nothing was sealed since
+	}
+	p.tell(b, err)
+	if errors.Is(err, storage.ErrFull) {
+		p.again(b)
+	}
+	p.pushing, p.releasing = false, true
+	for i := range b.items {
+		it := &b.items[i]
+		switch {
+		case err != nil && p.unseal(it):
+			p.guarded(it, func(it *item) { p.failed(it, err) })
+		case p.pushing && !it.log && p.putOff(it):
+		default:
+			p.guarded(it, p.deliverAll)
+		}
+	}
+	p.releasing = false
+	if len(p.front) > 0 {
+		p.open.items = append(p.front, p.open.items...)
+		p.front = nil
+	}
+	for _, l := range b.logs {
+		p.m.ledgers.release(l)
+	}
+	p.account(-b.entries, -b.bytes)
+}
+
+// again has the next batch do what this one could not, besides its items.
+func (p *pipeline) again(b *batch) {
+	p.hidden = append(b.hidden, p.hidden...)
+	for l := range b.ledgers {
+		p.m.ledgers.pin(l)
+		p.unsaved = append(p.unsaved, l)
+	}
+	if len(p.hidden) > 0 || len(p.unsaved) > 0 {
+		p.later(func() { p.openBatch() })
+	}
+}
+
+// later runs fn with the token in a moment.
+func (p *pipeline) later(fn func()) {
+	m := p.m
+	time.AfterFunc(lingerTime, func() {
+		if !m.quiet.Load() {
+			m.pipe.run(fn)
+			m.FlushTouched()
+		}
+	})
+}
+
+// unseal takes back what was foreseen of an item whose batch failed: its numbers
+// counted on stanzas that aren't delivered now. It reports whether the item is
+// one of those that needed the batch.
+func (p *pipeline) unseal(it *item) bool {
+	it.one.live = false
+	for i := range it.Out {
+		it.Out[i].live = false
+	}
+	return it.durable()
+}
+
+// durable reports whether the item had something written with its batch.
+func (it *item) durable() bool {
+	return it.log || it.rec || it.prepare != nil || len(it.Writes.Ops) > 0 || it.chunk != nil && it.chunk.s.sm != nil
+}
+
+// tell publishes what a batch made durable of its sessions' numbers, before
+// anything of it is delivered.
+func (p *pipeline) tell(b *batch, err error) {
+	for _, r := range b.records {
+		a, w := r.s.sm, r.s.window.Load()
+		if a == nil {
+			continue
+		}
+		if err != nil {
+			a.recorded = a.durable
+			a.snap = a.snap || r.snap
+			p.dirty(r.s)
+			if w != nil && w.wanted.Load() != 0 { // the answer is then what it was before
+				w.wanted.Store(wantAck | uint64(a.durable))
+			}
+		} else {
+			a.durable = r.h
+			a.maps = a.maps[r.maps:]
+			if w != nil {
+				w.handled.Store(r.h)
+			}
+		}
+		if w == nil {
+			continue
+		}
+		if _, asked := w.answerable(a.durable); asked || a.durable-a.pressed >= ackEvery {
+			a.pressed = a.durable
+			p.drain(r.s)
+		}
+	}
+}
+
+// after runs fn in the session's order: behind everything that it waits for.
+func (p *pipeline) after(s *Session, fn func()) {
+	p.number(&item{Entry: Entry{From: s}, fn: fn})
+}
+
+// pushed notes that something of a session has come to wait for a later batch.
+func (p *pipeline) pushed(s *Session) {
+	if s != nil && s.pendingBatch > p.released {
+		s.pushed, p.pushing = s.pendingBatch, true
+	}
+}
+
+// putOff moves an item on to the batch that something earlier of its sender has
+// come to wait for while the items before it were released.
+func (p *pipeline) putOff(it *item) bool {
+	if it.From == nil || it.owe != nil || it.From.pushed <= p.released {
+		return false
+	}
+	if to := it.one.To; to != nil && it.routed && to.lost && keptOffline(it.one.Stanza) {
+		return false // it follows that into the log, and needs no commit more
+	}
+	it.Writes = storage.Batch{} // they are durable
+	p.wait(p.batch(it.From.pushed), it)
+	return true
+}

@@ -1,0 +1,140 @@
+package sessionmgr
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"weir/jid"
+	"weir/stanza"
+	"weir/storage"
+)
+
+// Restore brings the sessions of an earlier process back: each hibernates as if
+// its link had just been lost, since the server's own downtime doesn't count.
+// Call it once, when everything is registered and before the first session is
+// opened. It reads storage. A record that can't be read is logged and left
+// alone: its session is not there.
+func (m *Manager) Restore(ctx context.Context) error {
+	var accounts []string
+	err := m.sessions.records.Table().Accounts(ctx, m.store, "", func(account string) bool {
+		accounts = append(accounts, account)
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("sessionmgr: stored sessions: %w", err)
+	}
+	n := 0
+	for _, account := range accounts {
+		k, err := m.restoreAccount(ctx, account)
+		if err != nil {
+			m.log.Error("the sessions of an account can't be restored", "account", account, "err", err)
+		}
+		n += k
+	}
+	if n > 0 {
+		m.log.Info("sessions restored", "count", n)
+	}
+	m.metrics.restored.Add(float64(n))
+	return nil
+}
+
+func (m *Manager) restoreAccount(ctx context.Context, account string) (n int, err error) {
+	list, err := m.sessions.all(ctx, account)
+	if err != nil {
+		return 0, err
+	}
+	bare, err := jid.Parse(account)
+	if err != nil {
+		return 0, err
+	}
+	var old storage.Batch
+	for _, x := range list {
+		switch {
+		case !x.ended.IsZero():
+			if time.Since(x.ended) > endedFor {
+				m.sessions.records.Delete(&old, account, recordKey(x.tag, keyEnded))
+			} else {
+				m.inOrder(func() { m.pipe.graves.add(bare, x.tag, x.ended) })
+			}
+		case x.snapshot == nil || x.numbers == nil:
+			m.log.Error("half a session was stored; it is removed", "account", account, "tag", x.tag)
+			m.sessions.remove(&old, account, x)
+		default:
+			if err := m.restore(ctx, bare, x); err != nil {
+				m.log.Error("a session can't be restored", "account", account, "err", err)
+				continue
+			}
+			n++
+		}
+	}
+	if len(old.Ops) > 0 {
+		err = storage.Commit(ctx, m.store, &old)
+	}
+	return n, err
+}
+
+// restore makes one session again.
+func (m *Manager) restore(ctx context.Context, account jid.JID, x *stored) error {
+	snap, err := UnmarshalSnapshot(x.snapshot)
+	if err != nil {
+		return err
+	}
+	s, err := snap.session(m)
+	if err != nil {
+		return err
+	}
+	if s.full.Bare() != account {
+		return fmt.Errorf("sessionmgr: the record of session %s is of another account", s.id)
+	}
+	if err := x.restore(s); err != nil {
+		return err
+	}
+	l, err := m.ledgers.acquire(ctx, account)
+	if err != nil {
+		return err
+	}
+	m.inOrder(func() {
+		s.ledger = l
+		s.queue.last, s.queue.untold = l.last, l.last
+		m.registry.insert(account, s)
+	})
+	m.registry.add(s)
+	m.ran(s, m.Hooks.Restored.Run(ctx, s))
+	if !s.resumable { // its client can't come back to it
+		m.Kick(s, Cause{Expired, "the server was restarted"}, nil)
+		return nil
+	}
+	m.expireAfter(s, s.keep, s.generation)
+	return nil
+}
+
+// session makes the session of a snapshot: it hibernates.
+func (p *Snapshot) session(m *Manager) (*Session, error) {
+	full, err := jid.Parse(p.JID)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{
+		m: m, id: p.ID, created: p.Created, full: full, host: full.Domain(), state: Hibernating,
+		traits: m.share(LinkInfo{}), priority: p.Priority, interested: p.Interested,
+		resumable: p.Resumable, keep: time.Duration(p.Keep) * time.Second,
+	}
+	s.handled.Store(p.Handled)
+	s.sent.Store(p.Sent)
+	s.resumes.Store(p.Resumes)
+	s.reach.Store(unreachable)
+	if p.Presence != "" {
+		if s.presence, err = stanza.Parse([]byte(p.Presence)); err != nil {
+			return nil, err
+		}
+		s.reach.Store(int32(p.Priority))
+	}
+	s.lost = true
+	s.goneAt.Store(time.Now().UnixNano())
+	s.restarted.Store(true)
+	s.sm = &acks{resumable: p.Resumable, keep: s.keep, made: p.Created}
+	copy(s.sm.key[:], p.Key)
+	s.key = &s.sm.key // never written again
+	return s, nil
+}

@@ -1,0 +1,331 @@
+package sessionmgr
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"weir/jid"
+	"weir/stanza"
+	"weir/storage"
+	"weir/storage/pebble"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"mellium.im/xmpp/stream"
+)
+
+// phone is a client of the model with stream management: what it has got over
+// all of its streams, and what it has acknowledged.
+type phone struct {
+	name  string
+	id    string // of its stream
+	has   uint32 // stanzas received
+	acked uint32
+	heard []heard
+	line  *line // nil while cut
+	ended bool
+}
+
+type heard struct {
+	no   int // of the message, -1 for anything else
+	owed bool
+	at   uint32 // its number
+}
+
+// line is a stream of a phone.
+type line struct {
+	*Session
+	mu    sync.Mutex
+	p     *phone
+	dead  bool
+	limit int // stanzas until it breaks, 0: none
+}
+
+func (n *line) Append(st *stanza.Stanza) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.dead {
+		return fmt.Errorf("dead")
+	}
+	if n.limit > 0 {
+		if n.limit--; n.limit == 0 {
+			n.dead = true
+			return fmt.Errorf("breaks")
+		}
+	}
+	h := heard{no: -1}
+	if st.Kind == stanza.Message && !st.IsError() {
+		fmt.Sscanf(st.ID, "m%d", &h.no)
+		h.owed = strings.Contains(string(st.AppendTo(nil)), "Offline Storage")
+	}
+	n.p.has++
+	h.at = n.p.has
+	n.p.heard = append(n.p.heard, h)
+	return nil
+}
+
+func (n *line) Flush()       {}
+func (n *line) WantDrain()   {}
+func (n *line) Waiting() int { return 0 }
+func (n *line) Close(*stream.Error) {
+	n.mu.Lock()
+	n.dead = true
+	n.mu.Unlock()
+}
+
+func (n *line) got() uint32 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.p.has
+}
+
+// resumeModel is a random history of phones of one account.
+type resumeModel struct {
+	t      *testing.T
+	h      *house
+	store  storage.Store
+	rng    *rand.Rand
+	romeo  *line
+	phones []*phone
+	sent   int
+	trace  []string
+}
+
+func (md *resumeModel) log(format string, args ...any) {
+	md.trace = append(md.trace, fmt.Sprintf(format, args...))
+}
+
+func (md *resumeModel) fatal(format string, args ...any) {
+	md.t.Helper()
+	md.t.Fatalf(format+"\n%s", append(args, strings.Join(md.trace, "\n"))...)
+}
+
+func (md *resumeModel) connect(account string, p *phone) *line {
+	n := &line{p: p}
+	n.Session = md.h.Open(n, LinkInfo{})
+	md.h.StreamOpened(n.Session, "verona.lit")
+	md.h.Authenticated(n.Session, jid.MustParse(account))
+	return n
+}
+
+func (md *resumeModel) start() {
+	md.h = newHouseOn(md.t, md.store, func(o *Options) { o.Archive = ArchiveAlways })
+	if err := md.h.Restore(context.Background()); err != nil {
+		md.fatal("%v", err)
+	}
+	md.romeo = md.connect("romeo@verona.lit", &phone{})
+	if err := md.h.Bind(context.Background(), md.romeo.Session, "orchard", func(jid.JID) {}); err != nil {
+		md.fatal("%v", err)
+	}
+}
+
+func (md *resumeModel) bind(p *phone) {
+	n := md.connect("juliet@verona.lit", p)
+	if err := md.h.Bind(context.Background(), n.Session, p.name, func(jid.JID) {}); err != nil {
+		md.fatal("bind: %v", err)
+	}
+	err := md.h.Enable(context.Background(), n.Session, n, true, 0, func(e Enabled) { p.id = e.ID })
+	if err != nil {
+		md.fatal("enable: %v", err)
+	}
+	p.line = n
+	p.has, p.acked = 0, 0
+}
+
+func (md *resumeModel) available(p *phone) {
+	st, err := stanza.New(stanza.Presence, "", "", p.line.JID(), jid.JID{}, nil)
+	if err != nil {
+		md.fatal("%v", err)
+	}
+	p.line.SetPresence(st, 0)
+}
+
+func (md *resumeModel) resume(p *phone) {
+	n := md.connect("juliet@verona.lit", p)
+	has := p.has
+	var handled uint32
+	err := md.h.Manager.Resume(context.Background(), n.Session, n, p.id, has, func(s *Session, h uint32) { n.Session, handled = s, h })
+	if err != nil {
+		md.fatal("resume of %s with %d: %v", p.name, has, err)
+	}
+	_ = handled
+	p.acked = has
+	p.line = n
+}
+
+func (md *resumeModel) send() {
+	to := "juliet@verona.lit"
+	st, err := stanza.New(stanza.Message, "chat", fmt.Sprintf("m%d", md.sent), md.romeo.JID(), jid.MustParse(to), []byte("<body>x</body>"))
+	if err != nil {
+		md.fatal("%v", err)
+	}
+	md.log("send m%d", md.sent)
+	md.sent++
+	done := make(chan struct{})
+	if md.h.Inbound(md.romeo.Session, md.romeo, st, func() { close(done) }) {
+		<-done
+	}
+	md.h.FlushTouched()
+}
+
+func (md *resumeModel) ack(p *phone) {
+	n := p.line.got()
+	if n == p.acked {
+		return
+	}
+	h := p.acked + 1 + uint32(md.rng.IntN(int(n-p.acked)))
+	md.log("%s acknowledges %d of %d", p.name, h, n)
+	p.acked = h
+	md.h.Acknowledge(p.line.Session, p.line, h, func(sent uint32) { md.t.Errorf("%s: %d too high, %d sent", p.name, h, sent) })
+}
+
+func (md *resumeModel) cut(p *phone) {
+	md.log("%s is cut", p.name)
+	if md.rng.IntN(2) == 0 {
+		md.h.settle()
+	}
+	n := p.line
+	n.Close(nil)
+	p.line = nil
+	md.h.Closed(n.Session, n, Cause{Code: LinkLost})
+}
+
+// end has a phone never come back.
+func (md *resumeModel) end(p *phone) {
+	md.log("%s ends", p.name)
+	tag, _, _ := parseStreamID(p.id)
+	if p.line != nil {
+		p.line.Close(nil)
+	}
+	p.line, p.ended = nil, true
+	if s := md.h.registry.byTag(jid.MustParse("juliet@verona.lit"), tag); s != nil {
+		md.h.Kick(s, Cause{Code: Expired}, nil)
+	}
+}
+
+func (md *resumeModel) step() {
+	var alive []*phone
+	for _, p := range md.phones {
+		if !p.ended {
+			alive = append(alive, p)
+		}
+	}
+	if md.rng.IntN(30) == 0 {
+		clean := md.rng.IntN(2) == 0
+		md.log("restart, clean %v", clean)
+		if clean {
+			md.h.Stop(context.Background())
+		} else {
+			md.h.settle()
+			md.h.failed.Store(true) // nothing of it acts any more
+			md.h.quiet.Store(true)
+		}
+		for _, p := range alive {
+			if p.line != nil {
+				p.line.Close(nil)
+				p.line = nil
+			}
+		}
+		md.start()
+		return
+	}
+	n := md.rng.IntN(20)
+	if n < 8 {
+		md.send()
+		return
+	}
+	if len(alive) == 0 || n < 10 && len(alive) < 5 {
+		p := &phone{name: fmt.Sprintf("r%d", len(md.phones))}
+		md.log("bind %s", p.name)
+		md.phones = append(md.phones, p)
+		md.bind(p)
+		if md.rng.IntN(5) > 0 {
+			md.log("available")
+			md.available(p)
+		}
+		return
+	}
+	p := alive[md.rng.IntN(len(alive))]
+	switch {
+	case n < 14 && p.line != nil:
+		md.ack(p)
+	case n < 17 && p.line != nil:
+		md.cut(p)
+	case n < 18:
+		md.end(p)
+	case p.line == nil:
+		md.log("%s resumes", p.name)
+		md.resume(p)
+	default:
+		md.h.settle()
+	}
+}
+
+// check holds what the phones heard against the promises.
+func (md *resumeModel) check() {
+	got := make([]int, md.sent)
+	read := make([]bool, md.sent) // acknowledged by somebody
+	for _, p := range md.phones {
+		seen, newest := map[int]bool{}, -1
+		for _, h := range p.heard {
+			if h.no < 0 {
+				continue
+			}
+			if seen[h.no] {
+				md.fatal("%s got m%d twice", p.name, h.no)
+			}
+			seen[h.no] = true
+			got[h.no]++
+			if !h.owed {
+				if h.no < newest {
+					md.fatal("%s got m%d after m%d", p.name, h.no, newest)
+				}
+				newest = h.no
+			}
+			read[h.no] = read[h.no] || h.at <= p.acked
+		}
+	}
+	for no := range md.sent {
+		if !read[no] {
+			md.fatal("m%d is lost: came %d times, and nobody has acknowledged it", no, got[no])
+		}
+	}
+}
+
+// TestResumeModel goes through random histories of several phones of one
+// account, with restarts and with processes that stop without a word. In the end
+// somebody has acknowledged every message, and on no phone did one come twice or
+// out of order.
+func TestResumeModel(t *testing.T) {
+	for seed := range uint64(150) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			st, err := pebble.Open(pebble.Options{FS: vfs.NewMem(), Dir: "data"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer st.Close()
+			md := &resumeModel{t: t, store: st, rng: rand.New(rand.NewPCG(seed, 7))}
+			md.start()
+			for range 80 {
+				md.step()
+			}
+			for _, p := range md.phones {
+				if !p.ended {
+					md.h.settle()
+					md.end(p)
+				}
+			}
+			last := &phone{name: "last"}
+			md.phones = append(md.phones, last)
+			md.bind(last)
+			md.available(last)
+			md.h.settle()
+			last.acked = last.line.got()
+			md.check()
+			md.h.Stop(context.Background())
+		})
+	}
+}

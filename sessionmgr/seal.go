@@ -1,0 +1,324 @@
+package sessionmgr
+
+import (
+	"fmt"
+	"time"
+
+	"weir/jid"
+	"weir/stanza"
+)
+
+// Sealing a batch: everything before it has been released, so it is known what
+// number each stanza of it will get, and that is written with it.
+
+// hiddenRecord is a record that isn't of the archive and was delivered.
+type hiddenRecord struct {
+	l  *ledger
+	id uint64
+}
+
+// seal completes the writes of a batch that is about to be committed.
+func (p *pipeline) seal(b *batch) {
+	for i := range b.items {
+		p.guarded(&b.items[i], func(it *item) { p.sealItem(b, it) })
+	}
+	for _, s := range p.behind {
+		if s.sm != nil && s.sm.dirty {
+			p.record(b, s)
+		}
+	}
+	clear(p.behind)
+	p.behind = p.behind[:0]
+	for i := range b.records {
+		r := &b.records[i]
+		r.h = r.s.sm.sealedIn
+		r.s.sm.recorded = r.h
+		r.snap, r.maps = p.m.sessions.write(&b.writes, r.s)
+	}
+	b.hidden, p.hidden = p.hidden, nil
+	for _, x := range b.hidden {
+		if x.l != nil && !x.l.dead {
+			p.m.logs.Delete(&b.writes, x.l.account.String(), x.id)
+		}
+	}
+	for _, l := range p.unsaved {
+		b.ledger(l)
+	}
+	b.logs = append(b.logs, p.unsaved...)
+	p.unsaved = nil
+	for l := range b.ledgers {
+		if l.dead {
+			continue
+		}
+		p.m.ledgers.cursors.Set(&b.writes, l.account.String(), l.encode(p.m.unread(l)...))
+	}
+}
+
+// sealItem numbers the stanzas of an item.
+func (p *pipeline) sealItem(b *batch, it *item) {
+	if it.prepare != nil {
+		it.prepare(b)
+	}
+	if it.log {
+		p.sealMessage(b, it)
+	}
+	b.writes.Ops = append(b.writes.Ops, it.Writes.Ops...)
+	if s := it.From; s != nil && s.sm != nil {
+		s.sm.begin(b.no)
+		if it.count && s.numbered() {
+			s.sm.sealedIn++
+		}
+		if it.rec || it.count && (it.log || len(it.Writes.Ops) > 0) {
+			p.record(b, s)
+		}
+	}
+	p.sealDelivery(b, it, &it.one)
+	for i := range it.Out {
+		p.sealDelivery(b, it, &it.Out[i])
+	}
+	if it.chunk != nil {
+		p.sealChunk(b, it.chunk)
+	}
+}
+
+// record has the batch write a session's record.
+func (p *pipeline) record(b *batch, s *Session) {
+	a := s.sm
+	a.begin(b.no)
+	if !a.record && s.ledger != nil && !s.ledger.dead {
+		a.record = true
+		b.records = append(b.records, recorded{s: s})
+	}
+}
+
+// sealDelivery numbers a stanza that is not of the log, or whose place there was
+// sealed before.
+func (p *pipeline) sealDelivery(b *batch, it *item, d *Delivery) {
+	s := d.To
+	if s == nil || it.log && d.Stanza.Kind == stanza.Message && !d.live {
+		return
+	}
+	if !it.log && !p.goesOut(s, it, d.Stanza) {
+		return
+	}
+	d.live, d.epoch = true, s.epoch
+	if a := s.sm; a != nil {
+		a.begin(b.no)
+		a.sealedOut++
+		d.n = a.sealedOut
+	}
+}
+
+// goesOut reports whether a volatile stanza would be appended to the session's
+// link now.
+func (p *pipeline) goesOut(s *Session, it *item, st *stanza.Stanza) bool {
+	if s.sm == nil || s.lost || s.Link() == nil {
+		return false // without numbers there is nothing to foresee
+	}
+	return !s.sm.redoing && !(s.behind && it.routed && st.Kind == stanza.Message)
+}
+
+// sealMessage gives a message its place in the log of its receiver, in that of
+// its sender, or in both.
+func (p *pipeline) sealMessage(b *batch, it *item) {
+	m, st := p.m, it.message()
+	l := p.logOf(it)
+	if l == nil {
+		p.refuse(it, stanza.ResourceConstraint("the receiver is just leaving; try again"))
+		return
+	}
+	if l.dead {
+		p.refuse(it, stanza.ServiceUnavailable()) // RFC 6121 §8.5.1
+		return
+	}
+	var few [4]target
+	targets, waits, needs := p.targets(b, it, few[:0])
+	if waits && l.waiting+int64(st.Size()) > m.o.MaxLog {
+		p.refuse(it, fullError(m.o.MaxLog))
+		return
+	}
+	now := time.Now()
+	kind := classOf(st)
+	peer, from := st.From.Bare(), p.senders(it)
+	here := kind.archived && m.archives(l, peer)
+	there := kind.archived && from != nil && from != l && !from.dead && m.archives(from, st.To.Bare())
+	needs = needs || waits || it.From != nil && it.From.sm != nil
+	if !here && !needs { // for its receiver it is as if there were no log
+		it.one.live = false
+		for i := range it.Out {
+			it.Out[i].live = false
+		}
+	}
+	if !here && !there && !needs {
+		return
+	}
+	id := m.ids.Next()
+	p.rendered = st.AppendTo(p.rendered[:0])
+	if here || needs {
+		flags := byte(0)
+		if !here {
+			flags = recordHidden
+		}
+		it.id, it.hide = id, !here && len(targets) <= 1
+		rec := encodeRecord(now, flags, targets, p.rendered)
+		it.size = int64(len(rec))
+		m.logs.Append(&b.writes, l.account.String(), id, rec)
+		p.grew(b, l, id, it.size)
+		if len(targets) == 0 {
+			l.owedLast = id
+		}
+		if waits {
+			l.waiting += it.size
+			it.waits = true
+		}
+		for _, s := range p.named {
+			if s.queue.after >= s.queue.last { // nothing was left: what is needed of the log begins here
+				s.queue.after = max(s.queue.after, id-1)
+			}
+			s.queue.last = id
+		}
+		if here {
+			it.stamp(l.account, id)
+		}
+	}
+	if there {
+		rec := encodeRecord(now, recordOutgoing, nil, p.rendered)
+		m.logs.Append(&b.writes, from.account.String(), id, rec)
+		p.grew(b, from, id, int64(len(rec)))
+	}
+	if cap(p.rendered) > 64<<10 {
+		p.rendered = nil
+	}
+}
+
+// senders returns the ledger of the account that an item's message is from, nil
+// if that is no account of ours or has just gone.
+func (p *pipeline) senders(it *item) *ledger {
+	if it.From == nil || it.From.ledger != nil {
+		if it.From == nil {
+			return nil
+		}
+		return it.From.ledger
+	}
+	l := p.m.ledgers.loaded(it.From.JID().Bare())
+	if l != nil { // it stays in use by the batch that it is written with
+		p.m.ledgers.release(l)
+	}
+	return l
+}
+
+// grew notes that a log has become longer. Now and then that is recorded.
+func (p *pipeline) grew(b *batch, l *ledger, id uint64, size int64) {
+	if l.sealed != b.no {
+		l.sealed = b.no
+		p.m.ledgers.pin(l)
+		b.logs = append(b.logs, l)
+	}
+	l.last = id
+	l.size += size
+	if l.size-l.written >= ledgerEvery {
+		b.ledger(l)
+		p.m.trim(l)
+	}
+}
+
+// ledgerEvery is how many bytes a log grows until that is recorded.
+const ledgerEvery = 64 << 10
+
+// stamp has what is delivered carry the id in the receiver's archive (XEP-0359
+// §4).
+func (it *item) stamp(account jid.JID, id uint64) {
+	st := it.message()
+	if st == nil {
+		return
+	}
+	stamped := st.WithStanzaID(account, ArchiveID(id))
+	it.one.Stanza = stamped
+	for i := range it.Out {
+		it.Out[i].Stanza = stamped
+	}
+}
+
+// logOf returns the ledger of the account that an item's message is for, nil if
+// it isn't in memory any more. What an ended session was to get becomes owed.
+func (p *pipeline) logOf(it *item) *ledger {
+	if l := it.reader(); l != nil {
+		return l
+	}
+	to := it.one.To
+	if to == nil {
+		to = it.Out[0].To
+	}
+	it.owe = p.m.ledgers.loaded(to.JID().Bare())
+	return it.owe
+}
+
+// targets decides which sessions a message is for, and which get it at once. It
+// waits where one doesn't, and needs a record where one has stream management.
+func (p *pipeline) targets(b *batch, it *item, targets []target) (_ []target, waits, needs bool) {
+	p.named = p.named[:0]
+	one := func(d *Delivery) {
+		s := d.To
+		if s == nil || s.ledger == nil {
+			return // it has ended: whoever comes next gets the message
+		}
+		t := target{tag: s.queue.tag}
+		if s.up() && !s.behind && !p.overrun(s) && !p.slow(s) {
+			d.live, t.live = true, true
+			if a := s.sm; a != nil {
+				a.begin(b.no)
+				t.n = a.sealedOut + 1 // sealDelivery counts it
+			}
+		} else {
+			waits = true
+			if s.sm == nil && !s.noted {
+				b.ledger(s.ledger)
+			}
+		}
+		needs = needs || s.sm != nil
+		targets = append(targets, t)
+		p.named = append(p.named, s)
+	}
+	one(&it.one)
+	for i := range it.Out {
+		one(&it.Out[i])
+	}
+	if len(targets) == 0 {
+		waits = true
+	}
+	return targets, waits, needs
+}
+
+// up reports whether a session has a link that takes stanzas.
+func (s *Session) up() bool { return !s.lost && s.Link() != nil }
+
+// slow has a session pull its messages from the log whose client takes them
+// more slowly than they come.
+func (p *pipeline) slow(s *Session) bool {
+	if s.sm == nil {
+		return false
+	}
+	s.behind = s.Link().Waiting() > chunkBytes
+	return s.behind
+}
+
+// overrun cuts a client off that takes stanzas and never acknowledges one. They
+// are in the log, so it costs no more than numbers until then.
+func (p *pipeline) overrun(s *Session) bool {
+	a := s.sm
+	if a == nil || len(a.unacked) < maxUnacked {
+		return false
+	}
+	p.cut(s, fmt.Sprintf("it has not acknowledged the last %d stanzas", maxUnacked))
+	return true
+}
+
+// refuse makes the item one that delivers an error to its sender instead.
+func (p *pipeline) refuse(it *item, e stanza.Error) {
+	if it.owe != nil {
+		p.m.ledgers.release(it.owe)
+	}
+	it.log, it.owe, it.Out, it.copies = false, nil, nil, false
+	d := p.bounced(it, e)
+	it.one = d
+}

@@ -1,0 +1,85 @@
+package sessionmgr
+
+import (
+	"time"
+
+	"weir/storage"
+)
+
+// trimEvery is how much older than the retention a log may become: a range
+// deletion for each message would cost more than it frees.
+const trimEvery = 24 * time.Hour
+
+// trim drops what is older than the retention, and the oldest of a log that has
+// grown beyond its limit: never what somebody is still to get. Runs with the
+// token.
+func (m *Manager) trim(l *ledger) {
+	now := time.Now()
+	big := l.size > max(m.o.MaxLog, l.trimFrom)
+	if l.trims || l.dead || !big && now.Sub(l.trimmed) < trimEvery {
+		return
+	}
+	l.trims = true
+	m.ledgers.pin(l)
+	upTo := uint64(0)
+	if old := m.ids.FirstAt(now.Add(-m.o.Retention)); old > 0 {
+		upTo = old - 1
+	}
+	excess := int64(0)
+	if big {
+		excess = l.size - m.o.MaxLog*9/10
+	}
+	m.work.Go(func() {
+		upTo, size := m.oldest(l, upTo, excess)
+		m.inOrder(func() {
+			l.trims, l.trimmed = false, now
+			if kept := m.needed(l); upTo > kept {
+				upTo, size = kept, 0
+				l.trimFrom = l.size + m.o.MaxLog/16 // somebody needs the rest: no use in looking soon
+			}
+			if upTo == 0 || l.dead {
+				m.ledgers.release(l)
+				return
+			}
+			l.size = max(0, l.size-size)
+			var b storage.Batch
+			m.logs.Trim(&b, l.account.String(), upTo)
+			m.pipe.number(&item{
+				Entry:   Entry{Writes: b, Done: func(error) { m.ledgers.release(l) }},
+				prepare: func(b *batch) { b.ledger(l) },
+			})
+		})
+	})
+}
+
+// needed returns the last id up to which nobody needs a log any more. Runs with
+// the token.
+func (m *Manager) needed(l *ledger) uint64 {
+	upTo := l.last
+	for _, g := range m.pendingOf(l, nil) {
+		upTo = min(upTo, g.after)
+	}
+	for _, g := range append(l.owed[:len(l.owed):len(l.owed)], l.undecided...) {
+		if g.tag != 0 || l.owes() {
+			upTo = min(upTo, g.after)
+		}
+	}
+	return upTo
+}
+
+// oldest returns up to which id a log is to go: everything up to one, and as
+// much again as is too much. size is what the records have that go.
+func (m *Manager) oldest(l *ledger, upTo uint64, excess int64) (last uint64, size int64) {
+	err := m.logs.Scan(m.ctx, l.account.String(), 0, func(id uint64, rec []byte) bool {
+		if id > upTo && size >= excess {
+			return false
+		}
+		last, size = id, size+int64(len(rec))
+		return true
+	})
+	if err != nil {
+		m.log.Error("a log can't be trimmed", "account", l.account, "err", err)
+		return 0, 0
+	}
+	return last, size
+}
