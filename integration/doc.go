@@ -4,7 +4,8 @@
 // It must not know any package of the server. Its parts are testclient (a
 // client that shares no parser with the server), testserver (starts and stops
 // the binary), script (the language of the stream scripts), scripts (the
-// scripts, one file for each thing they prove) and interop (real clients).
+// scripts, one file for each thing they prove), interop (real clients) and torture
+// (a program: many clients, a nemesis and a checker of the promises).
 //
 // Nothing calls it; go test runs it.
 //

@@ -157,7 +157,7 @@ func TestByteByByte(t *testing.T) {
 		}
 	}
 	if _, err := juliet.Expect(t.Context(), "<message from='romeo@localhost/orchard' to='juliet@localhost/balcony' id='m1'>"+
-		"<body>☂ &amp; &lt;i&gt;</body></message>", nil); err != nil {
+		"<body>☂ &amp; &lt;i&gt;</body><stanza-id xmlns='urn:xmpp:sid:0' by='juliet@localhost' id='*'/></message>", nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 	if _, err := binary.Path(); err != nil {
 		t.Fatal(err)
 	}
-	script.RunScripts(t, "scripts", script.Options{Password: testserver.Password}, func(tb testing.TB) script.Server {
-		return testserver.Start(tb, testserver.Options{Binary: binary, Accounts: accounts})
+	script.RunScripts(t, "scripts", script.Options{Password: testserver.Password}, func(tb testing.TB, config string) script.Server {
+		return testserver.Start(tb, testserver.Options{Binary: binary, Accounts: accounts, Config: config})
 	})
 }

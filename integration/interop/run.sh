@@ -50,7 +50,7 @@ install() {
 # npm_install gets xmpp.js of the version that package.json names.
 npm_install() {
 	mkdir "$work/js"
-	cp $here/package.json $here/xmppjs_client.mjs "$work/js"
+	cp $here/package.json $here/xmppjs_*.mjs "$work/js"
 	(cd "$work/js" && npm install --no-package-lock --no-audit --no-fund --ignore-scripts </dev/null >"$work/npm.log" 2>&1) ||
 		{ tail -5 "$work/npm.log"; die "npm couldn't install what $here/package.json names"; }
 }
@@ -131,6 +131,8 @@ who finch
 scenario "finch in tmux, and perl's sendxmpp" $here/finch.sh localhost "$starttls" "$tls" "$certificate" "${people[@]}"
 who xmppjs
 scenario "xmpp.js" env NODE_EXTRA_CA_CERTS="$certificate" node "$work/js/xmppjs_client.mjs" "$starttls" "$tls" "${people[@]}"
+scenario "slixmpp resumes after kill -9, and reads the archive" $here/resume.sh "$weir" slixmpp_resume /usr/bin/python3 $here/slixmpp_resume.py
+scenario "xmpp.js resumes after kill -9" $here/resume.sh "$weir" xmppjs_resume node "$work/js/xmppjs_resume.mjs"
 scenario "mellium and xdg-go with channel binding" env WEIR_BINARY="$weir" go test -count=1 ./$here
 
 # The server ends in order, and nothing went wrong inside it meanwhile.

@@ -30,7 +30,7 @@ func BenchmarkRelay(b *testing.B) {
 }
 
 func relay(b *testing.B, secure bool, pairs, flying int) {
-	s := startServer(b)
+	s := startServer(b, "WEIR_PERFORMANCE_ARCHIVE=never")
 	var wg sync.WaitGroup
 	each := max(1, b.N/(2*pairs*flying)) // rounds of a pair: flying there, flying back
 	type pair struct{ a, b *client }

@@ -18,6 +18,7 @@ import (
 	"weir"
 	"weir/config"
 	"weir/jid"
+	"weir/storage/pebble"
 )
 
 // TestMain runs the server instead of the tests in the process that is started
@@ -63,8 +64,14 @@ func serve(data string) error {
 	cfg.Data = data
 	cfg.Listen = config.Listen{C2STLS: "127.0.0.1:0", C2SInsecure: "127.0.0.1:0", InsecurePlain: true}
 	cfg.Stream.ByteRate, cfg.Stream.StanzaRate = 0, 0
-	cfg.Session.MaxSessions = 1 << 20
+	cfg.Session.MaxSessions = 255
 	cfg.Network.MaxPerAddr, cfg.Network.MaxUnauthPerAddr = 1<<20, 1<<20
+	if d := os.Getenv("WEIR_PERFORMANCE_DURABILITY"); d != "" {
+		cfg.Storage.Durability = pebble.Durability(d)
+	}
+	if a := os.Getenv("WEIR_PERFORMANCE_ARCHIVE"); a != "" {
+		cfg.Session.Archive = a
+	}
 	cfg.Auth.Iterations, cfg.Auth.SHA1 = 4096, false
 	s, err := weir.New(ctx, cfg, nil)
 	if err != nil {
@@ -147,10 +154,10 @@ type server struct {
 	addrs map[string]string
 }
 
-func startServer(b *testing.B) *server {
+func startServer(b *testing.B, settings ...string) *server {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "WEIR_PERFORMANCE_SERVER="+b.TempDir())
+	cmd.Env = append(append(os.Environ(), "WEIR_PERFORMANCE_SERVER="+b.TempDir()), settings...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

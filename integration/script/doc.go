@@ -4,6 +4,7 @@
 // It must not know any package of the server. It drives testclient.
 //
 // A script is a txtar file. Its comment says what it proves; its section
+// "config", if there is one, is the server's configuration (TOML); its section
 // "script" has one step a line. A line that begins with white space continues
 // the one before (a space comes between, unless that ends with ">"); "#" begins
 // a comment. The steps:
@@ -13,9 +14,16 @@
 //	juliet<~ PATTERN    one of those she receives matches; others stay for later steps
 //	juliet: VERB …      one of the verbs below
 //
+// The {name} in a pattern remembers what is there, for all actors: patterns and
+// XML behind it have it in the place of {name}. What is sent and received for a
+// sync counts, where stanzas are counted (XEP-0198). Acknowledgements and
+// requests for one come when the server likes: all but patterns of their own
+// pass over them.
+//
 // An actor's name is also her account, unless she logs in "as" another. Verbs:
 //
 //	login RESOURCE [as USER] [via LISTENER]   all of it, by the best mechanism
+//	authenticate [as USER] [via LISTENER]     the same without the bind
 //	connect [LISTENER]        TCP, and TLS on the listener c2s-tls
 //	open                      stream header and features
 //	starttls                  upgrade; open again after it

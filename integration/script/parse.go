@@ -12,6 +12,7 @@ import (
 // Script is a parsed script.
 type Script struct {
 	Proves string // the file's comment
+	Config string // of the server, "" for the defaults
 	Steps  []Step
 }
 
@@ -63,11 +64,15 @@ func Parse(b []byte) (*Script, error) {
 	}
 	line := strings.Count(string(a.Comment), "\n") + 1
 	for _, f := range a.Files {
-		if f.Name != "script" {
+		switch f.Name {
+		case "config":
+			s.Config += string(f.Data)
+		case "script":
+			if err := s.parseSteps(line+1, string(f.Data)); err != nil {
+				return nil, err
+			}
+		default:
 			return nil, fmt.Errorf("%d: section %q is unknown", line, f.Name)
-		}
-		if err := s.parseSteps(line+1, string(f.Data)); err != nil {
-			return nil, err
 		}
 		line += strings.Count(string(f.Data), "\n") + 1
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,8 +29,8 @@ type Options struct {
 }
 
 // RunScripts runs every script of a folder as a subtest, each against a server
-// of its own that start makes.
-func RunScripts(t *testing.T, dir string, o Options, start func(testing.TB) Server) {
+// of its own that start makes with the configuration that the script has.
+func RunScripts(t *testing.T, dir string, o Options, start func(tb testing.TB, config string) Server) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("script: no scripts in %s (%v)", dir, err)
@@ -41,7 +42,7 @@ func RunScripts(t *testing.T, dir string, o Options, start func(testing.TB) Serv
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := Run(t.Context(), s, start(t), o); err != nil {
+			if err := Run(t.Context(), s, start(t, s.Config), o); err != nil {
 				t.Fatalf("%s:%v\nthe script proves: %s", f, err, s.Proves)
 			}
 		})
@@ -123,7 +124,11 @@ func (r *runner) command(ctx context.Context, actor string, words []string) erro
 	case "connect":
 		return r.connect(ctx, actor, append(args, "c2s-insecure")[0])
 	case "login":
-		return r.login(ctx, actor, args)
+		return r.login(ctx, actor, args, (*testclient.Client).Login)
+	case "authenticate":
+		return r.login(ctx, actor, args, func(c *testclient.Client, ctx context.Context, user, password, _ string) error {
+			return c.Authenticate(ctx, user, password)
+		})
 	}
 	c, err := r.actor(actor)
 	if err != nil {
@@ -162,7 +167,7 @@ func (r *runner) end(ctx context.Context, actor string, c *testclient.Client, ve
 		return err
 	case "ended":
 		rest, err := c.WaitEnd(ctx)
-		if err == nil && len(rest) > 0 {
+		if rest = slices.DeleteFunc(rest, testclient.IsAck); err == nil && len(rest) > 0 {
 			err = fmt.Errorf("before the end arrived %v\n%s", rest, c.Transcript())
 		}
 		return errors.Join(err, c.Cut())
@@ -220,7 +225,10 @@ func (r *runner) connect(ctx context.Context, actor, listener string) error {
 	return nil
 }
 
-func (r *runner) login(ctx context.Context, actor string, args []string) error {
+// loggingIn is testclient.Client.Login, or a part of it.
+type loggingIn func(c *testclient.Client, ctx context.Context, user, password, resource string) error
+
+func (r *runner) login(ctx context.Context, actor string, args []string, how loggingIn) error {
 	user, listener, resource := actor, "c2s-insecure", ""
 	for len(args) > 0 {
 		switch {
@@ -235,7 +243,7 @@ func (r *runner) login(ctx context.Context, actor string, args []string) error {
 	if err := r.connect(ctx, actor, listener); err != nil {
 		return err
 	}
-	return r.actors[actor].Login(ctx, user, r.o.Password(user), resource)
+	return how(r.actors[actor], ctx, user, r.o.Password(user), resource)
 }
 
 func (r *runner) auth(ctx context.Context, c *testclient.Client, actor string, args []string) error {
@@ -273,7 +281,7 @@ func authFails(ctx context.Context, c *testclient.Client, args []string) error {
 func (r *runner) syncAll(ctx context.Context) error {
 	for range 2 {
 		for _, c := range r.actors {
-			if c.JID() == "" {
+			if !c.HasSession() {
 				continue
 			}
 			if err := c.Sync(ctx); err != nil {
@@ -295,7 +303,7 @@ func (r *runner) nothing(ctx context.Context, c *testclient.Client, args []strin
 	if err := r.syncAll(ctx); err != nil {
 		return err
 	}
-	if in := c.Drain(); len(in) > 0 {
+	if in := slices.DeleteFunc(c.Drain(), testclient.IsAck); len(in) > 0 {
 		return fmt.Errorf("arrived: %v\n%s", in, c.Transcript())
 	}
 	return nil

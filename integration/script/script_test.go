@@ -35,6 +35,10 @@ romeo<~ <presence/>
 	if fmt.Sprint(s.Steps) != fmt.Sprint(want) || s.Steps[1].Line != 7 || s.Proves != "It proves something." {
 		t.Errorf("parsed %+v", s)
 	}
+	s, err = Parse([]byte("Proves.\n-- config --\n[session]\n-- script --\nx: close\n"))
+	if err != nil || s.Config != "[session]\n" || len(s.Steps) != 1 || s.Steps[0].Line != 5 {
+		t.Errorf("parsed %+v, %v", s, err)
+	}
 }
 
 func TestParseRefuses(t *testing.T) {
@@ -144,6 +148,10 @@ romeo< <message id='x77'/>
 romeo: nothing 1ms
 romeo: close
 juliet: drain
+juliet> <a xmlns='urn:xmpp:sm:3' h='1'/><r xmlns='urn:xmpp:sm:3'/><iq/><resumed xmlns='urn:xmpp:sm:3' previd='7' h='{id}'/>
+juliet< <iq/>
+juliet<~ <r xmlns='urn:xmpp:sm:3'/>
+juliet< <resumed xmlns='urn:xmpp:sm:3' previd='{stream}' h='77'/>
 juliet> <bye/>
 juliet: ended
 server: restart

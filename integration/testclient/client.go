@@ -32,6 +32,12 @@ type Options struct {
 	TLS      *tls.Config // default: any certificate is trusted, ALPN xmpp-client for DirectTLS
 	// Timeout bounds each step where the caller's context has no deadline; default 10 s.
 	Timeout time.Duration
+	// ReadBuffer is how many bytes the system takes for a client that doesn't read;
+	// default: as it likes.
+	ReadBuffer int
+	// BeforeRead is called before each read of the connection, of up to 4 KiB, on a
+	// goroutine of the client's: one that takes its time makes a slow reader.
+	BeforeRead func()
 }
 
 func (o *Options) setDefaults() {
@@ -62,12 +68,13 @@ type Client struct {
 	opts Options
 	log  *transcript
 
-	conn   net.Conn
-	r      *bufio.Reader
-	header *Element // the peer's stream header, once Open has returned
-	feats  *Element
-	jid    string
-	ids    int
+	conn    net.Conn
+	r       *bufio.Reader
+	header  *Element // the peer's stream header, once Open has returned
+	feats   *Element
+	jid     string
+	session bool // bound or resumed
+	ids     int
 
 	closing atomic.Bool // our side of the stream is closed
 
@@ -92,6 +99,11 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 		return nil, fmt.Errorf("testclient: connecting to %s: %w", o.Addr, err)
 	}
 	c.conn = conn
+	if tcp, ok := conn.(*net.TCPConn); ok && o.ReadBuffer > 0 {
+		if err := tcp.SetReadBuffer(o.ReadBuffer); err != nil {
+			return nil, errors.Join(fmt.Errorf("testclient: %w", err), conn.Close())
+		}
+	}
 	c.log.remark("connected %s to %s", conn.LocalAddr(), conn.RemoteAddr())
 	if o.Security == DirectTLS {
 		if err := c.handshake(ctx); err != nil {
@@ -133,6 +145,10 @@ func (c *Client) TLS() (tls.ConnectionState, bool) {
 // JID returns the full JID that the server bound, "" before.
 func (c *Client) JID() string { return c.jid }
 
+// HasSession reports whether the stream has a session: one of its own, or one that it
+// resumed, as far as that was expected and came.
+func (c *Client) HasSession() bool { return c.session }
+
 // Header returns the server's stream header; Features what it offered last.
 func (c *Client) Header() *Element { return c.header }
 
@@ -161,11 +177,15 @@ func (e *StreamError) Unwrap() error { return e.Err }
 
 // notedReader notes what it reads in a transcript.
 type notedReader struct {
-	r   io.Reader
-	log *transcript
+	r      io.Reader
+	log    *transcript
+	before func()
 }
 
 func (n notedReader) Read(p []byte) (int, error) {
+	if n.before != nil {
+		n.before()
+	}
 	k, err := n.r.Read(p)
 	if k > 0 {
 		n.log.add('<', p[:k])
@@ -176,7 +196,7 @@ func (n notedReader) Read(p []byte) (int, error) {
 // startReading begins a new document on the connection.
 func (c *Client) startReading() {
 	if c.r == nil {
-		c.r = bufio.NewReader(notedReader{c.conn, c.log})
+		c.r = bufio.NewReader(notedReader{c.conn, c.log, c.opts.BeforeRead})
 	}
 	go c.read(c.r)
 }
@@ -208,7 +228,7 @@ func (c *Client) read(r *bufio.Reader) {
 				continue
 			}
 			depth--
-			e, err := readElement(d, tok)
+			e, err := ReadElement(d, tok)
 			if err != nil {
 				c.put(nil, err)
 				return
@@ -249,7 +269,12 @@ func (c *Client) take(ctx context.Context, pick func([]*Element) int) (*Element,
 		c.mu.Lock()
 		if i := pick(c.in); i >= 0 {
 			e := c.in[i]
-			c.in = append(c.in[:i:i], c.in[i+1:]...)
+			if i == 0 { // most are taken as they came, and there may be many
+				c.in[0] = nil
+				c.in = c.in[1:]
+			} else {
+				c.in = append(c.in[:i:i], c.in[i+1:]...)
+			}
 			c.mu.Unlock()
 			return e, nil
 		}

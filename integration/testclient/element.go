@@ -15,6 +15,7 @@ const (
 	nsTLS     = "urn:ietf:params:xml:ns:xmpp-tls"
 	nsSASL    = "urn:ietf:params:xml:ns:xmpp-sasl"
 	nsBind    = "urn:ietf:params:xml:ns:xmpp-bind"
+	nsAcks    = "urn:xmpp:sm:3"
 	nsXML     = "http://www.w3.org/XML/1998/namespace"
 )
 
@@ -95,8 +96,9 @@ func escape(s string) string {
 	return b.String()
 }
 
-// readElement reads the rest of the element that start begins.
-func readElement(d *xml.Decoder, start xml.StartElement) (*Element, error) {
+// ReadElement reads the rest of the element that start begins: for clients that do
+// without the rest of this package.
+func ReadElement(d *xml.Decoder, start xml.StartElement) (*Element, error) {
 	e := &Element{Name: start.Name, Attr: plainAttrs(start.Attr)}
 	for {
 		tok, err := d.Token()
@@ -105,7 +107,7 @@ func readElement(d *xml.Decoder, start xml.StartElement) (*Element, error) {
 		}
 		switch tok := tok.(type) {
 		case xml.StartElement:
-			c, err := readElement(d, tok)
+			c, err := ReadElement(d, tok)
 			e.Children = append(e.Children, c)
 			if err != nil {
 				return e, err
@@ -150,7 +152,7 @@ func Parse(s string) ([]*Element, error) {
 			return nil, fmt.Errorf("testclient: %w in %s", err, s)
 		}
 		if start, ok := tok.(xml.StartElement); ok {
-			e, err := readElement(d, start)
+			e, err := ReadElement(d, start)
 			if err != nil {
 				return nil, fmt.Errorf("testclient: %w in %s", err, s)
 			}

@@ -16,7 +16,32 @@ func (c *Client) Next(ctx context.Context) (*Element, error) {
 	return e, nil
 }
 
+// IsAck reports whether an element is an acknowledgement or a request for one
+// (XEP-0198 §4). They come when the server likes.
+func IsAck(e *Element) bool {
+	return e.Name.Space == nsAcks && (e.Name.Local == "a" || e.Name.Local == "r")
+}
+
+// firstBut picks whatever came first, but for acknowledgements unless the pattern
+// is one.
+func (p *Pattern) firstBut(in []*Element) int {
+	for i, e := range in {
+		if IsAck(p.want) || !IsAck(e) {
+			return i
+		}
+	}
+	return -1
+}
+
+// noted returns an element that was expected and came, and notes a resumption.
+func (c *Client) noted(e *Element) *Element {
+	c.session = c.session || e.Name.Space == nsAcks && e.Name.Local == "resumed"
+	return e
+}
+
 // Expect takes the next element and compares it with a pattern. vars may be nil.
+// Acknowledgements and requests for one are passed over and left, unless the
+// pattern is one.
 func (c *Client) Expect(ctx context.Context, pattern string, vars Vars) (*Element, error) {
 	p, err := ParsePattern(pattern)
 	if err != nil {
@@ -25,14 +50,14 @@ func (c *Client) Expect(ctx context.Context, pattern string, vars Vars) (*Elemen
 	if vars == nil {
 		vars = Vars{}
 	}
-	e, err := c.take(ctx, first)
+	e, err := c.take(ctx, p.firstBut)
 	if err != nil {
 		return nil, c.fail("waiting for %s: %w", pattern, err)
 	}
 	if err := p.Match(e, vars); err != nil {
 		return e, c.fail("%w\n wanted %s\n    got %s", err, pattern, e)
 	}
-	return e, nil
+	return c.noted(e), nil
 }
 
 // ExpectStanza takes the first element that matches a pattern and leaves what
@@ -60,7 +85,7 @@ func (c *Client) ExpectStanza(ctx context.Context, pattern string, vars Vars) (*
 	if err != nil {
 		return nil, c.fail("waiting for %s: %w\nnot matching:\n%v", pattern, err, why)
 	}
-	return e, nil
+	return c.noted(e), nil
 }
 
 // Drain returns what arrived and nobody has taken, and takes it.

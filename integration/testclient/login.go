@@ -70,7 +70,7 @@ func (c *Client) StartTLS(ctx context.Context) error {
 	if err := c.handshake(ctx); err != nil {
 		return err
 	}
-	c.r = bufio.NewReader(notedReader{c.conn, c.log})
+	c.r = bufio.NewReader(notedReader{c.conn, c.log, c.opts.BeforeRead})
 	c.startReading()
 	return nil
 }
@@ -230,13 +230,23 @@ func (c *Client) Bind(ctx context.Context, resource string) (string, error) {
 	if j == nil {
 		return "", c.fail("no JID in the answer to bind: %s", res)
 	}
-	c.jid = strings.TrimSpace(j.Text)
+	c.jid, c.session = strings.TrimSpace(j.Text), true
 	return c.jid, nil
 }
 
-// Login does all of it: opens, secures if Options say StartTLS, authenticates
-// by the best mechanism it knows, opens anew and binds.
+// Login does all of it: Authenticate, then Bind.
 func (c *Client) Login(ctx context.Context, user, password, resource string) error {
+	if err := c.Authenticate(ctx, user, password); err != nil {
+		return err
+	}
+	_, err := c.Bind(ctx, resource)
+	return err
+}
+
+// Authenticate goes as far as a client does that wants to resume: it opens,
+// secures if Options say StartTLS, authenticates by the best mechanism it knows
+// and opens anew.
+func (c *Client) Authenticate(ctx context.Context, user, password string) error {
 	if err := c.Open(ctx); err != nil {
 		return err
 	}
@@ -255,11 +265,7 @@ func (c *Client) Login(ctx context.Context, user, password, resource string) err
 	if err := c.Auth(ctx, mech, user, password); err != nil {
 		return err
 	}
-	if err := c.Open(ctx); err != nil {
-		return err
-	}
-	_, err = c.Bind(ctx, resource)
-	return err
+	return c.Open(ctx)
 }
 
 // best chooses among what was offered. The -PLUS mechanisms are bound by

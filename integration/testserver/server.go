@@ -34,6 +34,8 @@ type Options struct {
 	Accounts []string
 	// Args are added to the command line of serve.
 	Args []string
+	// Config is a configuration file (TOML). The command line wins over it.
+	Config string
 }
 
 // Password returns the password of a test account.
@@ -73,6 +75,13 @@ func Start(tb testing.TB, o Options) *Server {
 	s := &Server{Dir: filepath.Join(tb.TempDir(), "data"), Domain: o.Domain, tb: tb, path: path}
 	s.args = append([]string{"serve", "--data", s.Dir, "--domain", o.Domain, "--c2s", "127.0.0.1:0",
 		"--c2s-tls", "127.0.0.1:0", "--c2s-insecure", "127.0.0.1:0"}, o.Args...)
+	if o.Config != "" {
+		file := filepath.Join(filepath.Dir(s.Dir), "weir.toml")
+		if err := os.WriteFile(file, []byte(o.Config), 0o600); err != nil {
+			tb.Fatal(err)
+		}
+		s.args = append(s.args, "--config", file)
+	}
 	s.addAccounts(o.Accounts)
 	s.start()
 	tb.Cleanup(func() {
