@@ -100,7 +100,8 @@ func TestForbiddenImports(t *testing.T) {
 				t.Errorf("%s: log: use log/slog, passed in", r.at(i.Pos()))
 			case "math/rand", "math/rand/v2":
 				why := i.Comment.Text() + i.Doc.Text()
-				if !strings.HasSuffix(s.pkg, "test") && !strings.Contains(why, "jitter") {
+				ofTests := strings.HasSuffix(s.pkg, "test") || inside(s.pkg, "integration") // a run has a seed
+				if !ofTests && !strings.Contains(why, "jitter") {
 					t.Errorf("%s: %s is only for jitter, with a comment on the import that says so, and for packages of tests; use crypto/rand",
 						r.at(i.Pos()), imp)
 				}
