@@ -88,13 +88,21 @@ func TestDocumentedStates(t *testing.T) {
 }
 
 func TestDocumentedProperties(t *testing.T) {
-	var real []string
-	typ := reflect.TypeFor[sessionmgr.Description]()
-	for i := range typ.NumField() {
-		name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
-		real = append(real, name)
-	}
+	real := properties("", reflect.TypeFor[sessionmgr.Description]())
 	same(t, "property", names(table(t, "docs/session.md", "property")), real)
+}
+
+// properties lists the names in JSON of a struct's fields, and of those of
+// structs that it points to.
+func properties(prefix string, typ reflect.Type) (all []string) {
+	for f := range typ.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		all = append(all, prefix+name)
+		if f.Type.Kind() == reflect.Pointer {
+			all = append(all, properties(prefix+name+".", f.Type.Elem())...)
+		}
+	}
+	return all
 }
 
 // TestDocumentedMarks: marks are the properties that are true or false, but for
