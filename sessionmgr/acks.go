@@ -26,7 +26,6 @@ type acks struct {
 	resumable bool
 	key       [32]byte // SHA-256 of the secret in the stream's id
 	keep      time.Duration
-	made      time.Time
 
 	// Stanzas of the client, modulo 2^32: taken into the pipeline, handled, and
 	// what the newest record given to the store says of that.
@@ -202,9 +201,8 @@ func (a *acks) pop(h uint32, done func(sent)) bool {
 		a.unacked = nil
 	}
 	a.acked = h
-	if a.room != nil && rest < windowUnacked/2 {
-		close(a.room)
-		a.room = nil
+	if rest < windowUnacked/2 {
+		a.wake()
 	}
 	return true
 }

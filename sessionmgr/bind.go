@@ -92,7 +92,7 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, answered func(jid
 			return
 		}
 		if n := m.o.MaxSessions; len(m.registry.bound(l.account)) >= n {
-			if holder = m.longestAsleep(l.account); holder != nil {
+			if holder, _, _ = m.asleep(l.account); holder != nil {
 				return // it makes room
 			}
 			err = stanza.ResourceConstraint(fmt.Sprintf("this account has %d sessions, as many as it may have", n)) // RFC 6120 §7.6.2.1

@@ -23,7 +23,7 @@ type Enabled struct {
 func (m *Manager) Enable(ctx context.Context, s *Session, link Link, resume bool, most time.Duration, answer func(Enabled)) error {
 	var secret [16]byte
 	rand.Read(secret[:])
-	a := &acks{resumable: resume && m.o.Hibernate > 0, keep: m.o.Hibernate, made: time.Now(), snap: true}
+	a := &acks{resumable: resume && m.o.Hibernate > 0, keep: m.o.Hibernate, snap: true}
 	a.key = sha256.Sum256(secret[:])
 	if most > 0 {
 		a.keep = min(a.keep, most)

@@ -35,10 +35,7 @@ func (m *Manager) hibernates(s *Session, lost Link, why Cause) (link Link, ok bo
 	s.generation++
 	gen, keep := s.generation, s.keep
 	s.goneAt.Store(time.Now().UnixNano())
-	if s.drained != nil {
-		close(s.drained)
-		s.drained = nil
-	}
+	s.wakeDrained()
 	s.mu.Unlock()
 	m.pipe.run(func() {
 		if s.generationIs(gen) {
@@ -102,18 +99,7 @@ func (s *Session) hibernating() (gen uint32, is bool) {
 // where there are more than may be.
 func (m *Manager) limitHibernating(s *Session) {
 	for {
-		var oldest *Session
-		var since uint32
-		n := 0
-		for _, x := range m.registry.bound(s.JID().Bare()) {
-			gen, is := x.hibernating()
-			if !is {
-				continue
-			}
-			if n++; oldest == nil || x.goneAt.Load() < oldest.goneAt.Load() {
-				oldest, since = x, gen
-			}
-		}
+		oldest, since, n := m.asleep(s.JID().Bare())
 		if n <= m.o.MaxHibernating || oldest == nil {
 			return
 		}
@@ -121,15 +107,19 @@ func (m *Manager) limitHibernating(s *Session) {
 	}
 }
 
-// longestAsleep returns the session of an account that has hibernated longest,
-// or nil.
-func (m *Manager) longestAsleep(account jid.JID) (oldest *Session) {
+// asleep returns the session of an account that has hibernated longest, nil for
+// none, since which generation it does, and how many do.
+func (m *Manager) asleep(account jid.JID) (oldest *Session, since uint32, n int) {
 	for _, x := range m.registry.bound(account) {
-		if x.State() == Hibernating && (oldest == nil || x.goneAt.Load() < oldest.goneAt.Load()) {
-			oldest = x
+		gen, is := x.hibernating()
+		if !is {
+			continue
+		}
+		if n++; oldest == nil || x.goneAt.Load() < oldest.goneAt.Load() {
+			oldest, since = x, gen
 		}
 	}
-	return oldest
+	return oldest, since, n
 }
 
 // cut closes the link of a session that can't go on with it; a resumption can.

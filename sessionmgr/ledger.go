@@ -85,25 +85,22 @@ func (l *ledger) leave(segs ...segment) {
 // gave notes that of these segments, which were owed, everything up to an id was
 // written to somebody. What has come to be owed since is not among it.
 func (l *ledger) gave(segs []segment, upTo uint64) {
-	kept := l.owed[:1]
-	kept[0].after = max(kept[0].after, upTo)
-	for _, g := range l.owed[1:] {
-		if slices.Contains(segs, g) {
-			g.after = max(g.after, upTo)
-		}
-		if g.after < g.upTo {
-			kept = append(kept, g)
-		}
-	}
-	l.owed = kept
+	l.owed[0].after = max(l.owed[0].after, upTo)
+	l.advance(upTo, func(g segment) bool { return slices.Contains(segs, g) })
 }
 
 // got notes that of what a session left everything up to an id was written to it
 // after all.
 func (l *ledger) got(tag, upTo uint64) {
+	l.advance(upTo, func(g segment) bool { return g.tag == tag })
+}
+
+// advance moves some of what sessions have left up to an id, and drops what is
+// empty then.
+func (l *ledger) advance(upTo uint64, some func(segment) bool) {
 	kept := l.owed[:1]
 	for _, g := range l.owed[1:] {
-		if g.tag == tag {
+		if some(g) {
 			g.after = max(g.after, upTo)
 		}
 		if g.after < g.upTo {

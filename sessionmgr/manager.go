@@ -244,10 +244,7 @@ func (m *Manager) Authenticated(s *Session, account jid.JID) {
 // Drained tells that a session's link has written everything; any goroutine.
 func (m *Manager) Drained(s *Session) {
 	s.mu.Lock()
-	if s.drained != nil {
-		close(s.drained)
-		s.drained = nil
-	}
+	s.wakeDrained()
 	s.mu.Unlock()
 	if s.tailed.Load() {
 		m.flushOthers(m.pipe.submit(item{trim: s}))

@@ -182,7 +182,7 @@ func (p *pipeline) guarded(it *item, do func(*item)) {
 // or straight out.
 func (p *pipeline) number(it *item) {
 	it.log = it.owe != nil || p.logs(it)
-	if it.log || it.rec || it.prepare != nil || len(it.Writes.Ops) > 0 || it.chunk != nil && it.chunk.s.sm != nil {
+	if it.durable() {
 		p.wait(p.openBatch(), it)
 		return
 	}

@@ -77,7 +77,7 @@ func (p *pipeline) unseal(it *item) bool {
 	return it.durable()
 }
 
-// durable reports whether the item had something written with its batch.
+// durable reports whether the item has something that is written with its batch.
 func (it *item) durable() bool {
 	return it.log || it.rec || it.prepare != nil || len(it.Writes.Ops) > 0 || it.chunk != nil && it.chunk.s.sm != nil
 }

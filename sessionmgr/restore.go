@@ -133,7 +133,7 @@ func (p *Snapshot) session(m *Manager) (*Session, error) {
 	s.lost = true
 	s.goneAt.Store(time.Now().UnixNano())
 	s.restarted.Store(true)
-	s.sm = &acks{resumable: p.Resumable, keep: s.keep, made: p.Created}
+	s.sm = &acks{resumable: p.Resumable, keep: s.keep}
 	copy(s.sm.key[:], p.Key)
 	s.key = &s.sm.key // never written again
 	return s, nil

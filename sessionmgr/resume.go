@@ -200,10 +200,7 @@ func (m *Manager) takeOver(s *Session, link Link, key [32]byte, h uint32, seen r
 	s.link, s.attached = nil, link
 	s.generation++
 	s.fence++
-	if s.drained != nil {
-		close(s.drained)
-		s.drained = nil
-	}
+	s.wakeDrained()
 	s.mu.Unlock()
 	s.epoch++
 	s.window.Store(nil)

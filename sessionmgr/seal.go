@@ -194,10 +194,10 @@ func (p *pipeline) sealMessage(b *batch, it *item) {
 // senders returns the ledger of the account that an item's message is from, nil
 // if that is no account of ours or has just gone.
 func (p *pipeline) senders(it *item) *ledger {
-	if it.From == nil || it.From.ledger != nil {
-		if it.From == nil {
-			return nil
-		}
+	switch {
+	case it.From == nil:
+		return nil
+	case it.From.ledger != nil:
 		return it.From.ledger
 	}
 	l := p.m.ledgers.loaded(it.From.JID().Bare())

@@ -300,11 +300,16 @@ func (s *Session) endNow(why Cause) (first bool, was State, binding bool, link L
 	if s.done != nil {
 		close(s.done)
 	}
+	s.wakeDrained()
+	return true, was, binding, link
+}
+
+// wakeDrained lets go of whoever waits for the link to be written; mu is held.
+func (s *Session) wakeDrained() {
 	if s.drained != nil {
 		close(s.drained)
 		s.drained = nil
 	}
-	return true, was, binding, link
 }
 
 // waitDrained returns a channel that is closed when the link has written what
