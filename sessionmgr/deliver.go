@@ -190,10 +190,7 @@ func (p *pipeline) deliverKept(it *item, d *Delivery) {
 			s.queue.sent = it.id
 		}
 	default:
-		if link := s.Link(); link != nil {
-			s.tail = s.tail.before(link) // looked at before more is waiting
-			s.tailed.Store(true)
-		}
+		s.beginTail()
 		if !p.appendTo(s, d.Stanza, sent{}) {
 			p.lose(s)
 			return
@@ -225,16 +222,21 @@ func (p *pipeline) deliverOne(it *item, d *Delivery, shared *copies) {
 			p.miss(it.From, *d, kept, shared)
 		}
 	default:
-		if link := s.Link(); link != nil {
-			s.tail = s.tail.before(link) // looked at before more is waiting
-			s.tailed.Store(true)
-		}
+		s.beginTail()
 		if !p.appendTo(s, d.Stanza, sent{st: d.Stanza}) {
 			p.lose(s)
 			p.miss(it.From, *d, kept, shared)
 			return
 		}
 		s.tail.add(d.Stanza, shared, 0)
+	}
+}
+
+// beginTail has the tail look at the link before more is waiting there.
+func (s *Session) beginTail() {
+	if link := s.Link(); link != nil {
+		s.tail = s.tail.before(link)
+		s.tailed.Store(true)
 	}
 }
 

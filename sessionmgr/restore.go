@@ -59,7 +59,8 @@ func (m *Manager) restoreAccount(ctx context.Context, account string) (n int, er
 			}
 		case x.snapshot == nil || x.numbers == nil:
 			m.log.Error("half a session was stored; it is removed", "account", account, "tag", x.tag)
-			m.sessions.remove(&old, account, x)
+			m.sessions.forget(&old, account, x.tag, x.maps)
+			m.sessions.records.Delete(&old, account, recordKey(x.tag, keyEnded)) // one that can't be read, perhaps
 		default:
 			if err := m.restore(ctx, bare, x); err != nil {
 				m.log.Error("a session can't be restored", "account", account, "err", err)

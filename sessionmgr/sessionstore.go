@@ -120,7 +120,7 @@ func (st *sessionStore) writeMap(b *storage.Batch, s *Session, c *chunk) {
 
 // end replaces a session's records by what is remembered of one that has ended.
 func (st *sessionStore) end(b *storage.Batch, s *Session, account jid.JID, now time.Time) {
-	st.forget(b, s, account)
+	st.forget(b, account.String(), s.queue.tag, s.sm.maps)
 	a := s.sm
 	if !a.resumable {
 		return
@@ -130,22 +130,13 @@ func (st *sessionStore) end(b *storage.Batch, s *Session, account jid.JID, now t
 	st.records.Put(b, account.String(), recordKey(s.queue.tag, keyEnded), rec)
 }
 
-func (st *sessionStore) forget(b *storage.Batch, s *Session, account jid.JID) {
+// forget deletes what is stored of a session that goes on.
+func (st *sessionStore) forget(b *storage.Batch, account string, tag uint64, maps []numberMap) {
 	for _, kind := range []byte{keySnapshot, keyNumbers} {
-		st.records.Delete(b, account.String(), recordKey(s.queue.tag, kind))
+		st.records.Delete(b, account, recordKey(tag, kind))
 	}
-	for _, m := range s.sm.maps {
-		st.records.Delete(b, account.String(), mapKey(s.queue.tag, m.no))
-	}
-}
-
-// remove deletes everything that is stored of a session.
-func (st *sessionStore) remove(b *storage.Batch, account string, x *stored) {
-	for _, kind := range []byte{keySnapshot, keyNumbers, keyEnded} {
-		st.records.Delete(b, account, recordKey(x.tag, kind))
-	}
-	for _, m := range x.maps {
-		st.records.Delete(b, account, mapKey(x.tag, m.no))
+	for _, m := range maps {
+		st.records.Delete(b, account, mapKey(tag, m.no))
 	}
 }
 
