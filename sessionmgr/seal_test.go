@@ -3,6 +3,7 @@ package sessionmgr
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"weir/jid"
@@ -193,20 +194,25 @@ func TestUndecidedIsOwedOnce(t *testing.T) {
 	}
 	all[0].available(0)
 	all[1].available(0)
+	h.settle()
 	romeo.send("<message to='juliet@verona.lit' type='chat'><body>for two</body></message>")
 	all[1].want("for two")
-	h.Kick(all[0].Session, Cause{Code: Expired}, nil) // 1 claims, and puts back
+	var both uint64
+	h.inOrder(func() { both = all[1].queue.last })
+	romeo.send("<message to='juliet@verona.lit/0' type='chat'><body>for one</body></message>")
+	h.Kick(all[0].Session, Cause{Code: Expired}, nil) // 1 claims, and puts back what it has
+	all[1].want("for one")
+	h.Kick(all[2].Session, Cause{Code: Expired}, nil) // so that it is looked at again
 	h.settle()
-	h.Kick(all[2].Session, Cause{Code: Expired}, nil) // that is looked at again
 	h.inOrder(func() {
-		n := 0
-		for _, g := range append(all[1].ledger.owed[1:], all[1].sm.claim...) {
-			if g.tag == all[0].queue.tag && g.after < g.upTo {
+		n, l := 0, all[1].ledger
+		for _, g := range slices.Concat(l.owed[1:], l.undecided, all[1].sm.claim) {
+			if g.tag == all[0].queue.tag && g.covers(both) {
 				n++
 			}
 		}
 		if n != 1 {
-			t.Errorf("it is %d times with somebody: owed %x, claimed %x", n, all[1].ledger.owed, all[1].sm.claim)
+			t.Errorf("it is %d times with somebody: owed %x, undecided %x, claimed %x", n, l.owed, l.undecided, all[1].sm.claim)
 		}
 	})
 }
