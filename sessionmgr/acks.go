@@ -63,6 +63,8 @@ type acks struct {
 	dirty     bool          // the record in the store is behind
 	snap      bool          // so is the snapshot
 	lingering bool          // on the list of those to look at again
+	asking    bool          // on that of those that were asked
+	asked     time.Time     // when its client asked for what is not durable yet
 	room      chan struct{} // closed when unacked has shrunk; nil if nobody waits
 }
 
@@ -83,6 +85,7 @@ type window struct {
 	sent    atomic.Uint32
 	acked   atomic.Uint32
 	wanted  atomic.Uint64 // the client wants an acknowledgement of so many, if wantAck is set
+	overdue atomic.Bool   // that took long: it is told meanwhile what is durable
 
 	// Owned by the link's drain token.
 	told, request uint32
@@ -109,7 +112,8 @@ func (s *Session) Due(link Link) (h uint32, ack, ask bool) {
 		return 0, false, false
 	}
 	h = w.handled.Load()
-	if want, asked := w.answerable(h); asked || h-w.told >= ackEvery {
+	overdue := w.overdue.Load() && w.overdue.Swap(false)
+	if want, asked := w.answerable(h); asked || overdue || h-w.told >= ackEvery {
 		if asked {
 			w.wanted.CompareAndSwap(want, 0) // another may have come
 		}
@@ -286,25 +290,6 @@ func (p *pipeline) claimDone(s *Session) {
 	if l.owes() && s.reachable() {
 		p.after(s, func() { p.m.startOwed(l, s) })
 	}
-}
-
-// RequestAck takes a client's request for an acknowledgement: it gets one as soon
-// as what it sent before is durable (XEP-0198 §4).
-func (m *Manager) RequestAck(s *Session, link Link) {
-	m.pipe.run(func() {
-		a, w := s.sm, s.window.Load()
-		if a == nil || w == nil || w.link != link {
-			return
-		}
-		w.wanted.Store(wantAck | uint64(a.accepted))
-		switch {
-		case a.accepted == w.handled.Load():
-			m.pipe.drain(s)
-		case a.accepted == a.recorded: // on its way to the disk
-		default:
-			m.pipe.number(&item{Entry: Entry{From: s}, rec: true})
-		}
-	})
 }
 
 // drain has a session's link call its pre-drain, even with nothing to write.

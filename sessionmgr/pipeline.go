@@ -45,6 +45,7 @@ type pipeline struct {
 	front     []item     // what came to wait meanwhile
 	behind    []*Session // whose records in the store are behind
 	lingering []*Session // to be looked at again in a moment
+	asking    []*Session // whose clients wait for an acknowledgement, in that order
 	hidden    []hiddenRecord
 	graves    graves
 	unsaved   []*ledger  // that a full disk has not taken; in use
