@@ -32,21 +32,35 @@ func (s *Stream) Fail(why *stream.Error) {
 // FailWith is Fail with an application-specific condition, a complete element,
 // beside the defined one (RFC 6120 §4.9.4).
 func (s *Stream) FailWith(why *stream.Error, specific []byte) {
-	s.mu.Lock()
-	s.specific = specific
-	s.mu.Unlock()
-	s.Fail(why)
+	s.finish(why, causeOf(why), specific)
+}
+
+// final is how a stream ended.
+type final struct {
+	cause    sessionmgr.Cause
+	specific []byte // condition of an application, for our stream error
+}
+
+// why is the cause of an end, the zero Cause before it.
+func (f *final) why() sessionmgr.Cause {
+	if f == nil {
+		return sessionmgr.Cause{}
+	}
+	return f.cause
 }
 
 // end closes our side, once. It neither blocks nor calls the manager: it may
 // run inside one of its calls.
-func (s *Stream) end(why *stream.Error, cause sessionmgr.Cause) {
+func (s *Stream) end(why *stream.Error, cause sessionmgr.Cause) { s.finish(why, cause, nil) }
+
+// finish is end with a condition of an application.
+func (s *Stream) finish(why *stream.Error, cause sessionmgr.Cause, specific []byte) {
 	s.mu.Lock()
 	if s.closing.Load() {
 		s.mu.Unlock()
 		return
 	}
-	s.cause = cause
+	s.last = &final{cause, specific}
 	s.closing.Store(true)
 	s.mu.Unlock()
 	if why != nil {
@@ -54,7 +68,7 @@ func (s *Stream) end(why *stream.Error, cause sessionmgr.Cause) {
 		s.log().Info("stream error", "condition", why.Err, "text", cause.Text)
 	}
 	s.conn.SetDeadline(time.Now().Add(s.srv.o.CloseTimeout))
-	if err := s.appendEnd(why); err != nil {
+	if err := s.appendEnd(why, specific); err != nil {
 		s.conn.Close(err, s.srv.o.CloseTimeout) // no room for a word: what waits may go
 		return
 	}
@@ -63,15 +77,12 @@ func (s *Stream) end(why *stream.Error, cause sessionmgr.Cause) {
 
 // appendEnd appends error and closing tag, after a header if there was none
 // (RFC 6120 §4.9.1.2).
-func (s *Stream) appendEnd(why *stream.Error) error {
+func (s *Stream) appendEnd(why *stream.Error, specific []byte) error {
 	var head response
 	if s.needsHeader() {
 		head = s.newResponse()
 	}
 	last := s.lastWords()
-	s.mu.Lock()
-	specific := s.specific
-	s.mu.Unlock()
 	return s.conn.Append(func(dst []byte) []byte {
 		if s.ended {
 			return dst
@@ -212,10 +223,10 @@ func (s *Stream) sessionOver(cause sessionmgr.Cause) {
 		return
 	}
 	s.over = true
-	if s.cause.Code == 0 {
-		s.cause = cause
+	if s.last == nil || s.last.cause.Code == 0 {
+		s.last = &final{cause: cause}
 	}
-	cause = s.cause
+	cause = s.last.cause
 	working := s.working
 	s.mu.Unlock()
 	if !working {

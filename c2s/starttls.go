@@ -49,7 +49,7 @@ func (s *Stream) secured(err error) {
 	s.neg.handshake = false
 	if err != nil { // RFC 6120 §5.4.3.2: nothing is said
 		s.mu.Lock()
-		s.cause = sessionmgr.Cause{Code: sessionmgr.LinkLost, Text: "TLS: " + err.Error()}
+		s.last = &final{cause: sessionmgr.Cause{Code: sessionmgr.LinkLost, Text: "TLS: " + err.Error()}}
 		s.mu.Unlock()
 		s.closing.Store(true)
 		return

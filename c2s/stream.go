@@ -63,9 +63,8 @@ type Stream struct {
 	ended  bool // our closing tag is out
 
 	mu       sync.Mutex
-	cause    sessionmgr.Cause // guarded by mu; set with closing
+	last     *final           // guarded by mu; set with closing, nil before
 	working  bool             // guarded by mu: a goroutine of Work runs
-	specific []byte           // guarded by mu: condition of an application, for our stream error
 	over     bool             // guarded by mu: Manager.Closed was called, or is by the end of Work
 }
 
@@ -247,7 +246,7 @@ func (s *Stream) startWork() {
 		s.srv.sm.FlushTouched()
 		s.mu.Lock()
 		s.working = false
-		over, cause := s.over, s.cause
+		over, cause := s.over, s.last.why()
 		s.mu.Unlock()
 		if over {
 			s.srv.sm.Closed(s.Session(), s, cause)

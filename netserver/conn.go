@@ -20,8 +20,6 @@ type Conn struct {
 	readFn  func(fd uintptr) bool
 	writeFn func(fd uintptr) bool
 	remote  netip.AddrPort
-	local   netip.AddrPort
-	place   netip.Addr // where the connection counts for limits; invalid: nowhere
 
 	h Handler // set once by start while it holds both tokens
 
@@ -89,8 +87,7 @@ func (s *Server) newConn(nc net.Conn) *Conn {
 	c := &Conn{srv: s, nc: nc, draining: true, unauth: true, fresh: true}
 	c.raw = rawConn(nc)
 	c.readFn, c.writeFn = c.tryRead, c.tryWrite
-	c.remote, c.local = addrPort(nc.RemoteAddr()), addrPort(nc.LocalAddr())
-	c.place = s.place(c.remote.Addr())
+	c.remote = addrPort(nc.RemoteAddr())
 	c.lastRead.Store(s.now())
 	return c
 }
@@ -194,7 +191,7 @@ func (c *Conn) SetAuthenticated() {
 	c.unauth = false
 	c.mu.Unlock()
 	if was {
-		c.srv.authenticated(c.place)
+		c.srv.authenticated(c.place())
 	}
 }
 
@@ -202,4 +199,4 @@ func (c *Conn) SetAuthenticated() {
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.remote }
 
 // LocalAddr returns our end.
-func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
+func (c *Conn) LocalAddr() netip.AddrPort { return addrPort(c.nc.LocalAddr()) }

@@ -18,6 +18,10 @@ func (s *Server) place(a netip.Addr) netip.Addr {
 	return a
 }
 
+// place is where the connection counts for limits; invalid: nowhere. It is
+// needed thrice, and not worth its memory.
+func (c *Conn) place() netip.Addr { return c.srv.place(c.remote.Addr()) }
+
 // admit counts a new connection unless its place is full; mu is held.
 func (s *Server) admit(p netip.Addr) bool {
 	if !p.IsValid() {

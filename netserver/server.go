@@ -117,7 +117,7 @@ func (s *Server) add(c *Conn) bool {
 	if s.closed {
 		return false
 	}
-	if !s.admit(c.place) {
+	if !s.admit(c.place()) {
 		s.m.refused.Add(1)
 		s.log.Debug("connection refused: too many of this address", "remote", c.remote)
 		return false
@@ -136,7 +136,7 @@ func (s *Server) remove(c *Conn) {
 	c.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.leave(c.place, unauth)
+	s.leave(c.place(), unauth)
 	delete(s.conns, c)
 	s.m.states[stage].Add(-1)
 	if s.empty != nil && len(s.conns) == 0 {

@@ -64,7 +64,7 @@ type acks struct {
 	snap      bool          // so is the snapshot
 	lingering bool          // on the list of those to look at again
 	asking    bool          // on that of those that were asked
-	asked     time.Time     // when its client asked for what is not durable yet
+	asked     int64         // unix nanoseconds when its client asked for what is not durable yet
 	room      chan struct{} // closed when unacked has shrunk; nil if nobody waits
 }
 
@@ -233,7 +233,7 @@ func (m *Manager) Acknowledge(s *Session, link Link, h uint32, tooHigh func(sent
 			return
 		}
 		m.metrics.acksIn.Inc()
-		s.lastAck.Store(time.Now().UnixNano())
+		s.absence.Load().lastAck.Store(time.Now().UnixNano())
 	})
 }
 

@@ -28,18 +28,7 @@ func (c sessionContext) Value(key any) any {
 
 func (c sessionContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-func (c sessionContext) Done() <-chan struct{} {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	if c.s.done == nil {
-		if c.s.state == Destroyed {
-			c.s.done = closedChan
-		} else {
-			c.s.done = make(chan struct{})
-		}
-	}
-	return c.s.done
-}
+func (c sessionContext) Done() <-chan struct{} { return c.s.doneChan() }
 
 func (c sessionContext) Err() error {
 	if c.s.State() == Destroyed {

@@ -95,18 +95,19 @@ func (s *Session) describeAcks(d *Description) *Acks {
 	if a == nil {
 		return nil
 	}
+	away := s.absence.Load()
 	x := &Acks{
-		Resumable: a.resumable, Restored: a.restored, Resumes: s.resumes.Load(), Source: Live,
+		Resumable: a.resumable, Restored: a.restored, Resumes: away.resumes.Load(), Source: Live,
 		Handled: a.durable, Handling: a.accepted - a.durable, Sent: a.out, Acknowledged: a.acked,
-		Unacked: len(a.unacked) + len(a.redo), UnackedBytes: a.volume, Held: len(s.held),
+		Unacked: len(a.unacked) + len(a.redo), UnackedBytes: a.volume, Held: s.held.len(),
 	}
 	if a.resumable {
 		x.Keep = int(a.keep / time.Second)
 	}
-	if t := s.lastAck.Load(); t != 0 {
+	if t := away.lastAck.Load(); t != 0 {
 		x.LastAck = time.Unix(0, t)
 	}
-	if t := s.goneAt.Load(); t != 0 && d.State == Hibernating.String() {
+	if t := away.goneAt.Load(); t != 0 && d.State == Hibernating.String() {
 		x.Hibernating = time.Unix(0, t)
 		x.Expires = x.Hibernating.Add(a.keep)
 	}
@@ -133,9 +134,9 @@ func (s *Session) describe() Description {
 	d := Description{
 		ID: s.id, JID: s.full.String(), Host: s.host, State: s.state.String(),
 		Available: s.presence != nil, Interested: s.interested, Priority: s.priority,
-		Connected: s.created, Transport: s.traits.transport, Listener: s.traits.listener,
+		Connected: s.Created(), Transport: s.traits.transport, Listener: s.traits.listener,
 		TLS: s.traits.tls, Cipher: s.traits.cipher, Mechanism: s.traits.mechanism, Binding: s.traits.binding,
-		CatchingUp: s.drained != nil,
+		CatchingUp: s.drainAwaited(),
 	}
 	if s.remote.IsValid() {
 		d.Remote = s.remote.String()
@@ -143,7 +144,7 @@ func (s *Session) describe() Description {
 	if s.state == Destroyed {
 		d.Cause = s.cause.String()
 	}
-	link := s.link
+	link := s.linkNow()
 	s.mu.Unlock()
 	d.LastActive, d.Handled, d.Sent = s.LastActive(), s.handled.Load(), s.sent.Load()
 	if link != nil {

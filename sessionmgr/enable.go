@@ -75,8 +75,9 @@ func (p *pipeline) enable(b *batch, s *Session, a *acks) {
 	}
 	a.since = q.last
 	s.sm = a
+	s.absence.Store(&absence{key: &a.key, keep: a.keep})
 	s.mu.Lock()
-	s.resumable, s.keep, s.key = a.resumable, a.keep, &a.key
+	s.resumable = a.resumable
 	s.mu.Unlock()
 }
 

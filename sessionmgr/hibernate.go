@@ -30,11 +30,11 @@ func (m *Manager) hibernates(s *Session, lost Link, why Cause) (link Link, ok bo
 		s.mu.Unlock()
 		return nil, false
 	}
-	link = s.link
-	s.state, s.link = Hibernating, nil
+	link = s.linkNow()
+	s.state, s.linked = Hibernating, false
 	s.generation++
-	gen, keep := s.generation, s.keep
-	s.goneAt.Store(time.Now().UnixNano())
+	gen, away := s.generation, s.absence.Load()
+	away.goneAt.Store(time.Now().UnixNano())
 	s.wakeDrained()
 	s.mu.Unlock()
 	m.pipe.run(func() {
@@ -43,10 +43,10 @@ func (m *Manager) hibernates(s *Session, lost Link, why Cause) (link Link, ok bo
 		}
 	})
 	m.metrics.hibernated.Inc()
-	s.Log().Info("session hibernates", "jid", s.JID(), "cause", why.String(), "for", keep)
+	s.Log().Info("session hibernates", "jid", s.JID(), "cause", why.String(), "for", away.keep)
 	m.ran(s, m.Hooks.Hibernated.Run(s.Context(), Closing{Session: s, Cause: why}))
 	m.limitHibernating(s)
-	m.expireAfter(s, keep, gen)
+	m.expireAfter(s, away.keep, gen)
 	return link, true
 }
 
@@ -115,7 +115,7 @@ func (m *Manager) asleep(account jid.JID) (oldest *Session, since uint32, n int)
 		if !is {
 			continue
 		}
-		if n++; oldest == nil || x.goneAt.Load() < oldest.goneAt.Load() {
+		if n++; oldest == nil || x.absence.Load().goneAt.Load() < oldest.absence.Load().goneAt.Load() {
 			oldest, since = x, gen
 		}
 	}
@@ -161,10 +161,9 @@ func (p *pipeline) bury(s *Session, l *ledger) {
 	}
 	l.leave(a.claim...)
 	l.leave(left)
-	for _, h := range s.held {
+	for _, h := range s.takeHeld() {
 		p.missed = append(p.missed, Delivery{To: s, Stanza: h.stanza})
 	}
-	s.held, s.heldBytes = nil, 0
 	if l.dead {
 		return
 	}

@@ -11,6 +11,35 @@ type held struct {
 	shared *copies
 }
 
+// holding is what waits until a session has caught up, in its order.
+type holding struct {
+	all   []held
+	bytes int
+}
+
+func (h *holding) len() int {
+	if h == nil {
+		return 0
+	}
+	return len(h.all)
+}
+
+func (h *holding) size() int {
+	if h == nil {
+		return 0
+	}
+	return h.bytes
+}
+
+// takeHeld returns what waits and forgets it.
+func (s *Session) takeHeld() (all []held) {
+	if s.held != nil {
+		all = s.held.all
+	}
+	s.held = nil
+	return all
+}
+
 // heldIQs is how many IQs wait for a session without a link.
 const heldIQs = 100
 
@@ -18,7 +47,7 @@ const heldIQs = 100
 // the bound is owed.
 func (p *pipeline) hold(from *Session, d Delivery, kept bool, shared *copies) {
 	s := d.To
-	over := s.heldBytes+d.Stanza.Size() > holdBytes
+	over := s.held.size()+d.Stanza.Size() > holdBytes
 	if over || kept && shared == nil {
 		p.miss(from, d, kept, shared)
 		return
@@ -27,8 +56,11 @@ func (p *pipeline) hold(from *Session, d Delivery, kept bool, shared *copies) {
 }
 
 func (p *pipeline) keep(s *Session, h held) {
-	s.held = append(s.held, h)
-	s.heldBytes += h.stanza.Size()
+	if s.held == nil {
+		s.held = &holding{}
+	}
+	s.held.all = append(s.held.all, h)
+	s.held.bytes += h.stanza.Size()
 }
 
 // keepVolatile keeps what isn't in the log for a session that has no link: the
@@ -38,18 +70,14 @@ func (p *pipeline) keepVolatile(s *Session, d *Delivery) {
 	switch {
 	case s.ledger == nil || s.State() == Destroyed:
 		p.miss(nil, *d, false, nil)
-	case st.Kind == stanza.Message || s.heldBytes+st.Size() > holdBytes:
+	case st.Kind == stanza.Message || s.held.size()+st.Size() > holdBytes:
 		p.miss(nil, *d, false, nil)
 	case st.Kind == stanza.Presence:
-		for i := range s.held {
-			if h := s.held[i].stanza; h.Kind == stanza.Presence && h.From == st.From && plain(h) && plain(st) {
-				s.heldBytes += st.Size() - h.Size()
-				s.held[i].stanza = st
-				return
-			}
+		if s.held.replace(st) {
+			return
 		}
 		p.keep(s, held{stanza: st})
-	case s.iqsHeld() >= heldIQs:
+	case s.held.iqs() >= heldIQs:
 		p.miss(nil, *d, false, nil)
 	default:
 		p.keep(s, held{stanza: st})
@@ -60,9 +88,27 @@ func (p *pipeline) keepVolatile(s *Session, d *Delivery) {
 // its place.
 func plain(st *stanza.Stanza) bool { return st.Type == "" || st.Type == "unavailable" }
 
-func (s *Session) iqsHeld() (n int) {
-	for i := range s.held {
-		if s.held[i].stanza.Kind == stanza.IQ {
+// replace puts a presence in the place of an older one of the same sender.
+func (h *holding) replace(st *stanza.Stanza) bool {
+	if h == nil || !plain(st) {
+		return false
+	}
+	for i := range h.all {
+		if old := h.all[i].stanza; old.Kind == stanza.Presence && old.From == st.From && plain(old) {
+			h.bytes += st.Size() - old.Size()
+			h.all[i].stanza = st
+			return true
+		}
+	}
+	return false
+}
+
+func (h *holding) iqs() (n int) {
+	if h == nil {
+		return 0
+	}
+	for i := range h.all {
+		if h.all[i].stanza.Kind == stanza.IQ {
 			n++
 		}
 	}
@@ -71,8 +117,7 @@ func (s *Session) iqsHeld() (n int) {
 
 // letGo delivers what was held back, where the session still gets messages.
 func (p *pipeline) letGo(s *Session) {
-	all, here := s.held, s.reachable()
-	s.held, s.heldBytes = nil, 0
+	all, here := s.takeHeld(), s.reachable()
 	for _, h := range all {
 		d := Delivery{To: s, Stanza: h.stanza}
 		if h.kept && !here { // older ones are owed still: this one comes after them

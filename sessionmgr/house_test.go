@@ -254,7 +254,7 @@ func (h *house) until(done func() bool) {
 func (h *house) parked() (n int) {
 	h.Range(func(s *Session) bool {
 		s.mu.Lock()
-		if s.drained != nil {
+		if s.drainAwaited() {
 			n++
 		}
 		s.mu.Unlock()

@@ -212,7 +212,7 @@ func (m *Manager) Range(fn func(*Session) bool) { m.registry.walk(fn) }
 // Open makes a session in state c2s_unauthed for a connection just accepted.
 func (m *Manager) Open(l Link, info LinkInfo) *Session {
 	id := randomName()
-	s := &Session{m: m, id: id, created: time.Now(), link: l, attached: l, traits: m.share(info), remote: info.Remote}
+	s := &Session{m: m, id: id, created: time.Now().UnixNano(), attached: l, linked: true, traits: m.share(info), remote: info.Remote}
 	s.reach.Store(unreachable)
 	m.registry.add(s)
 	m.metrics.opened.Inc()

@@ -312,7 +312,7 @@ func BenchmarkRelay(b *testing.B) {
 	link := &sink{}
 	juliet.mu.Lock()
 	juliet.Session.mu.Lock()
-	juliet.Session.link = link
+	juliet.Session.attached = link
 	juliet.Session.mu.Unlock()
 	juliet.mu.Unlock()
 	b.ReportAllocs()

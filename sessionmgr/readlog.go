@@ -94,7 +94,7 @@ func (c *chunk) delayed(st *stanza.Stanza, id uint64, r *record, account jid.JID
 	switch {
 	case c.owed:
 		return st.WithChild(stanza.Delay(account.Host(), r.at, "Offline Storage"))
-	case r.at.UnixNano() < c.s.away.Load():
+	case r.at.UnixNano() < c.s.awayUntil():
 		return st.WithChild(stanza.Delay(account.Host(), r.at, ""))
 	}
 	return st

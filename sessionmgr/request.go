@@ -36,7 +36,7 @@ func (p *pipeline) awaits(s *Session) {
 	if s.sm.asking {
 		return
 	}
-	s.sm.asking, s.sm.asked = true, time.Now()
+	s.sm.asking, s.sm.asked = true, time.Now().UnixNano()
 	if p.asking = append(p.asking, s); len(p.asking) == 1 {
 		p.lookAtAsking(answerTime)
 	}
@@ -65,7 +65,7 @@ func (p *pipeline) answerOverdue() {
 			a.asking = false
 			return true
 		}
-		if now.Sub(a.asked) < answerTime {
+		if now.Sub(time.Unix(0, a.asked)) < answerTime {
 			return false
 		}
 		a.asking = false
@@ -74,6 +74,6 @@ func (p *pipeline) answerOverdue() {
 		return true
 	})
 	if len(p.asking) > 0 {
-		p.lookAtAsking(answerTime - now.Sub(p.asking[0].sm.asked))
+		p.lookAtAsking(answerTime - now.Sub(time.Unix(0, p.asking[0].sm.asked)))
 	}
 }

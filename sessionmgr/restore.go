@@ -106,7 +106,7 @@ func (m *Manager) restore(ctx context.Context, account jid.JID, x *stored) error
 		m.Kick(s, Cause{Expired, "the server was restarted"}, nil)
 		return nil
 	}
-	m.expireAfter(s, s.keep, s.generation)
+	m.expireAfter(s, s.absence.Load().keep, s.generation)
 	return nil
 }
 
@@ -117,13 +117,12 @@ func (p *Snapshot) session(m *Manager) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{
-		m: m, id: p.ID, created: p.Created, full: full, host: full.Domain(), state: Hibernating,
+		m: m, id: p.ID, created: p.Created.UnixNano(), full: full, host: full.Domain(), state: Hibernating,
 		traits: m.share(LinkInfo{}), priority: p.Priority, interested: p.Interested,
-		resumable: p.Resumable, keep: time.Duration(p.Keep) * time.Second,
+		resumable: p.Resumable,
 	}
 	s.handled.Store(p.Handled)
 	s.sent.Store(p.Sent)
-	s.resumes.Store(p.Resumes)
 	s.reach.Store(unreachable)
 	if p.Presence != "" {
 		if s.presence, err = stanza.Parse([]byte(p.Presence)); err != nil {
@@ -132,10 +131,12 @@ func (p *Snapshot) session(m *Manager) (*Session, error) {
 		s.reach.Store(int32(p.Priority))
 	}
 	s.lost = true
-	s.goneAt.Store(time.Now().UnixNano())
-	s.restarted.Store(true)
-	s.sm = &acks{resumable: p.Resumable, keep: s.keep}
+	s.sm = &acks{resumable: p.Resumable, keep: time.Duration(p.Keep) * time.Second}
 	copy(s.sm.key[:], p.Key)
-	s.key = &s.sm.key // never written again
+	away := &absence{key: &s.sm.key, keep: s.sm.keep} // neither is written again
+	away.resumes.Store(p.Resumes)
+	away.goneAt.Store(time.Now().UnixNano())
+	away.restarted.Store(true)
+	s.absence.Store(away)
 	return s, nil
 }

@@ -104,7 +104,7 @@ func (m *Manager) Resume(ctx context.Context, temp *Session, link Link, id strin
 	m.metrics.resumes.WithLabelValues("resumed").Inc()
 	m.metrics.resumeAge.Observe(away.Seconds())
 	s.Log().Info("session resumed", "jid", s.JID(), "away", away.Round(time.Millisecond))
-	m.ran(s, m.Hooks.Resumed.Run(s.Context(), Resumption{Session: s, Restored: s.restarted.Swap(false)}))
+	m.ran(s, m.Hooks.Resumed.Run(s.Context(), Resumption{Session: s, Restored: s.absence.Load().restarted.Swap(false)}))
 	return nil
 }
 
@@ -196,8 +196,8 @@ func (m *Manager) takeOver(s *Session, link Link, key [32]byte, h uint32, seen r
 		m.metrics.resumes.WithLabelValues("not found").Inc()
 		return nil, notResumed(merr.ItemNotFound, "")
 	}
-	old = s.link
-	s.link, s.attached = nil, link
+	old = s.linkNow()
+	s.linked, s.attached = false, link
 	s.generation++
 	s.fence++
 	s.wakeDrained()
@@ -245,8 +245,9 @@ func (m *Manager) attach(s, temp *Session, link Link, resumed func(*Session, uin
 		m.metrics.resumes.WithLabelValues("overtaken").Inc()
 		return 0, notResumed(merr.ItemNotFound, "")
 	}
-	s.link, s.state = link, Bound
-	if t := s.goneAt.Swap(0); t != 0 {
+	s.linked, s.state = true, Bound
+	absence := s.absence.Load()
+	if t := absence.goneAt.Swap(0); t != 0 {
 		away = time.Since(time.Unix(0, t))
 	}
 	s.generation++
@@ -261,8 +262,8 @@ func (m *Manager) attach(s, temp *Session, link Link, resumed func(*Session, uin
 	w.request = a.out
 	a.pressed = a.durable
 	s.lost = false
-	s.resumes.Add(1)
-	s.away.Store(time.Now().UnixNano())
+	absence.resumes.Add(1)
+	absence.away.Store(time.Now().UnixNano())
 	resumed(s, a.durable)
 	s.window.Store(w)
 	m.touch(s)
@@ -274,15 +275,15 @@ func (m *Manager) attach(s, temp *Session, link Link, resumed func(*Session, uin
 // given its new link.
 func (m *Manager) unattached(s *Session, link Link) {
 	s.mu.Lock()
-	alone := s.attached == link && s.link == nil
-	state, gen, keep := s.state, s.generation, s.keep
+	alone := s.attached == link && !s.linked
+	state, gen, away := s.state, s.generation, s.absence.Load()
 	s.mu.Unlock()
 	switch {
 	case !alone:
 	case state == Bound:
 		m.hibernates(s, link, Cause{LinkLost, "a resumption failed"})
 	case state == Hibernating: // the time that it had is over with its old generation
-		m.expireAfter(s, max(0, keep-time.Since(time.Unix(0, s.goneAt.Load()))), gen)
+		m.expireAfter(s, max(0, away.keep-time.Since(time.Unix(0, away.goneAt.Load()))), gen)
 	}
 }
 

@@ -19,7 +19,7 @@ type Session struct {
 	// Immutable after Open.
 	m       *Manager
 	id      string
-	created time.Time
+	created int64 // unix nanoseconds
 
 	// Published atomically: written by the pipeline or under mu, read anywhere.
 	handled atomic.Uint32 // stanzas of the client, modulo 2^32
@@ -28,26 +28,19 @@ type Session struct {
 	touched atomic.Bool   // on the manager's list of links to flush
 	tailed  atomic.Bool   // tail is not empty
 	active  atomic.Int64  // unix nanoseconds of the last stanza received
-	lastAck atomic.Int64  // unix nanoseconds of the client's last acknowledgement
-	goneAt  atomic.Int64  // unix nanoseconds when the link was lost, 0 while there is one
-	away    atomic.Int64  // unix nanoseconds until which there was no link
-	resumes atomic.Uint32 // how often it was resumed
 	window  atomic.Pointer[window]
-	resent  atomic.Pointer[resent] // what its client may send again; nil until it is looked for
-	// restarted says that the session was made by an earlier process and not
-	// resumed since.
-	restarted atomic.Bool
+	absence atomic.Pointer[absence] // nil without stream management
+	resent  atomic.Pointer[resent]  // what its client may send again; nil until it is looked for
 
 	// Owned by the pipeline's token holder.
 	queue        queue
-	sm           *acks   // stream management, nil without
-	epoch        uint32  // of its stream; raised by each resumption
-	pendingBatch uint64  // last batch that an unreleased entry of this session waits for
-	pushed       uint64  // last batch that something of this session was put off to
-	ledger       *ledger // its account's, while bound
-	tail         *tail   // messages that the link may not have written
-	held         []held  // messages that wait while it is behind
-	heldBytes    int
+	sm           *acks    // stream management, nil without
+	epoch        uint32   // of its stream; raised by each resumption
+	pendingBatch uint64   // last batch that an unreleased entry of this session waits for
+	pushed       uint64   // last batch that something of this session was put off to
+	ledger       *ledger  // its account's, while bound
+	tail         *tail    // messages that the link may not have written
+	held         *holding // what waits while it is behind or away, nil for nothing
 	behind       bool     // it pulls its messages from the log
 	pulling      bool     // a goroutine does
 	noted        bool     // its account's record says that it has messages to pull
@@ -55,29 +48,25 @@ type Session struct {
 	lost         bool     // the link takes nothing more
 	fetched      *segment // what it has read in the archive, nil for nothing
 
-	mu         sync.Mutex // guards what is below
-	link       Link
-	attached   Link           // the last link; that of now, unless it is lost
+	mu         sync.Mutex     // guards what is below
+	attached   Link           // the last link
+	linked     bool           // that is the link of now; else it is lost
 	traits     *traits        // of the link
 	remote     netip.AddrPort // of the link
 	state      State
-	cause      Cause
+	cause      *Cause // nil before the end
 	host       string
 	full       jid.JID // bare JID from authentication to binding
 	presence   *stanza.Stanza
 	priority   int8
 	interested bool
-	binding    bool          // Bind runs Bound, and what follows an end meanwhile
-	left       bool          // Unbound has run
-	resumable  bool          // its client may resume it
-	key        *[32]byte     // SHA-256 of the secret in its stream's id
-	keep       time.Duration // for how long it may be gone
-	generation uint32        // raised whenever a link is lost or given
-	fence      uint32        // epoch, as it is for stanzas that come in
+	binding    bool   // Bind runs Bound, and what follows an end meanwhile
+	left       bool   // Unbound has run
+	resumable  bool   // its client may resume it
+	generation uint32 // raised whenever a link is lost or given
+	fence      uint32 // epoch, as it is for stanzas that come in
 	slots      []any
-	drained    chan struct{} // closed at the next Drained; nil if nobody waits
-	done       chan struct{} // of Context, made when asked for
-	parting    chan struct{} // closed when left becomes true, made when asked for
+	waiters    *waiters // nil as long as nobody has waited
 }
 
 // unreachable is the routing priority of a session that isn't available: below
@@ -93,7 +82,7 @@ func (s *Session) ID() string { return s.id }
 func (s *Session) Log() *slog.Logger { return s.m.log.With("sid", s.id) }
 
 // Created returns when the connection was accepted.
-func (s *Session) Created() time.Time { return s.created }
+func (s *Session) Created() time.Time { return time.Unix(0, s.created) }
 
 // State returns the state of the moment.
 func (s *Session) State() State {
@@ -106,7 +95,10 @@ func (s *Session) State() State {
 func (s *Session) Cause() Cause {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cause
+	if s.cause == nil {
+		return Cause{}
+	}
+	return *s.cause
 }
 
 // JID returns the full JID once bound, the bare JID between authentication and
@@ -173,7 +165,15 @@ func (s *Session) SetInterested() {
 func (s *Session) Link() Link {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.link
+	return s.linkNow()
+}
+
+// linkNow is Link with mu held.
+func (s *Session) linkNow() Link {
+	if !s.linked {
+		return nil
+	}
+	return s.attached
 }
 
 // Info returns what the link told about itself.
@@ -202,7 +202,7 @@ func (s *Session) LastActive() time.Time {
 	if n := s.active.Load(); n != 0 {
 		return time.Unix(0, n)
 	}
-	return s.created
+	return s.Created()
 }
 
 // SetPresence records the client's undirected presence: st is nil when it is
@@ -219,7 +219,10 @@ func (s *Session) SetPresence(st *stanza.Stanza, priority int8) {
 		return
 	}
 	c := PresenceChange{Session: s, Presence: st, Was: s.presence, Priority: priority, WasPriority: s.priority}
-	s.presence, s.priority = st, priority
+	s.presence, s.priority = nil, priority
+	if st != nil {
+		s.presence = st.Kept()
+	}
 	s.mu.Unlock()
 
 	reach := int32(unreachable)
@@ -295,63 +298,12 @@ func (s *Session) endNow(why Cause) (first bool, was State, binding bool, link L
 	if s.state == Destroyed {
 		return false, s.state, false, nil
 	}
-	was, link, binding = s.state, s.link, s.binding
-	s.state, s.cause, s.link = Destroyed, why, nil
-	if s.done != nil {
-		close(s.done)
-	}
+	was, link, binding = s.state, s.linkNow(), s.binding
+	s.state, s.cause, s.linked = Destroyed, &why, false
+	s.wakeDone()
 	s.wakeDrained()
 	return true, was, binding, link
 }
-
-// wakeDrained lets go of whoever waits for the link to be written; mu is held.
-func (s *Session) wakeDrained() {
-	if s.drained != nil {
-		close(s.drained)
-		s.drained = nil
-	}
-}
-
-// waitDrained returns a channel that is closed when the link has written what
-// was appended so far, or when the session ends.
-func (s *Session) waitDrained() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.link == nil || s.link.Waiting() == 0 {
-		return closedChan
-	}
-	if s.drained == nil {
-		s.drained = make(chan struct{})
-	}
-	return s.drained
-}
-
-// partingDone returns a channel that is closed when Unbound has run for a
-// session that ends.
-func (s *Session) partingDone() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.left {
-		return closedChan
-	}
-	if s.parting == nil {
-		s.parting = make(chan struct{})
-	}
-	return s.parting
-}
-
-// parted notes that Unbound has run.
-func (s *Session) parted() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.left = true
-	if s.parting != nil {
-		close(s.parting)
-	}
-}
-
-// closedChan is closed from the start and never written.
-var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // Context returns the context in which handlers of this session run: it carries
 // the session (FromContext) and ends with it.

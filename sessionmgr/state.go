@@ -78,18 +78,16 @@ const snapshotVersion = 1
 // it against the struct: a new field has to be declared.
 func Keepings() map[string]Keeping {
 	return map[string]Keeping{
-		"id": Durable, "created": Durable, "full": Durable, "handled": Durable, "sent": Durable, "resumes": Durable,
+		"id": Durable, "created": Durable, "full": Durable, "handled": Durable, "sent": Durable, "absence": Durable,
 		"presence": Durable, "priority": Durable, "interested": Durable,
 		"m": Rebuildable, "host": Rebuildable, "state": Rebuildable, "reach": Rebuildable,
-		"resumable": Durable, "keep": Durable, "key": Durable, "sm": Durable, "queue": Durable,
+		"resumable": Durable, "sm": Durable, "queue": Durable,
 		"attached": Volatile, "generation": Volatile, "fence": Volatile, "epoch": Volatile, "window": Volatile,
-		"lastAck": Volatile, "goneAt": Volatile, "away": Volatile, "restarted": Volatile,
 		"resent": Volatile, "pulling": Volatile, "noted": Volatile, "enabling": Volatile, "fetched": Volatile,
-		"link": Volatile, "traits": Volatile, "remote": Volatile, "cause": Volatile, "slots": Volatile, "done": Volatile, "mu": Volatile,
+		"linked": Volatile, "traits": Volatile, "remote": Volatile, "cause": Volatile, "slots": Volatile, "waiters": Volatile, "mu": Volatile,
 		"pendingBatch": Volatile, "touched": Volatile, "behind": Volatile, "lost": Volatile, "tail": Volatile, "tailed": Volatile, "pushed": Volatile,
-		"ledger": Rebuildable, "binding": Volatile, "left": Volatile, "parting": Volatile,
-		"held": Volatile, "heldBytes": Volatile,
-		"drained": Volatile, "active": Volatile,
+		"ledger": Rebuildable, "binding": Volatile, "left": Volatile,
+		"held": Volatile, "active": Volatile,
 	}
 }
 
@@ -98,15 +96,18 @@ func (s *Session) Snapshot() Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	snap := Snapshot{
-		Version: snapshotVersion, ID: s.id, JID: s.full.String(), Created: s.created,
+		Version: snapshotVersion, ID: s.id, JID: s.full.String(), Created: s.Created(),
 		Priority: s.priority, Interested: s.interested,
-		Handled: s.handled.Load(), Sent: s.sent.Load(), Resumes: s.resumes.Load(),
+		Handled: s.handled.Load(), Sent: s.sent.Load(),
 	}
 	if s.presence != nil {
 		snap.Presence = string(s.presence.AppendTo(nil))
 	}
-	if s.resumable {
-		snap.Resumable, snap.Keep, snap.Key = true, int(s.keep/time.Second), s.key[:]
+	if a := s.absence.Load(); a != nil {
+		snap.Resumes = a.resumes.Load()
+		if s.resumable {
+			snap.Resumable, snap.Keep, snap.Key = true, int(a.keep/time.Second), a.key[:]
+		}
 	}
 	return snap
 }

@@ -16,7 +16,7 @@ const trimEvery = 24 * time.Hour
 func (m *Manager) trim(l *ledger) {
 	now := time.Now()
 	big := l.size > max(m.o.MaxLog, l.trimFrom)
-	if l.trims || l.dead || !big && now.Sub(l.trimmed) < trimEvery {
+	if l.trims || l.dead || !big && now.Sub(time.Unix(0, l.trimmed)) < trimEvery {
 		return
 	}
 	l.trims = true
@@ -32,7 +32,7 @@ func (m *Manager) trim(l *ledger) {
 	m.work.Go(func() {
 		upTo, size := m.oldest(l, upTo, excess)
 		m.inOrder(func() {
-			l.trims, l.trimmed = false, now
+			l.trims, l.trimmed = false, now.UnixNano()
 			if kept := m.needed(l); upTo > kept {
 				upTo, size = kept, 0
 				l.trimFrom = l.size + m.o.MaxLog/16 // somebody needs the rest: no use in looking soon

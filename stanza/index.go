@@ -41,15 +41,16 @@ const apart = 1024
 
 // take makes the content of a canonical token, and strings of what else is to
 // be kept. All of it lies in one string, so this is one allocation, unless the
-// stanza is large or has more children than c.few holds.
-func (c *content) take(tok *xmlstream.Token, keep *[kept][]byte) (out [kept]string) {
+// stanza is large or has more children than few holds.
+func (w *whole) take(tok *xmlstream.Token, keep *[kept][]byte) (out [kept]string) {
+	c := &w.content
 	inner := tok.Content()
 	size := len(inner)
 	for _, k := range keep {
 		size += len(k)
 	}
-	c.kids = c.few[:0]
-	if len(tok.Children) > len(c.few) {
+	c.kids = w.few[:0]
+	if len(tok.Children) > fewKids {
 		c.kids = make([]child, 0, len(tok.Children))
 	}
 	for i := range tok.Children {
@@ -94,9 +95,9 @@ func (c *content) take(tok *xmlstream.Token, keep *[kept][]byte) (out [kept]stri
 }
 
 // fill is take for any token: what isn't canonical is written again first.
-func (c *content) fill(k Kind, tok *xmlstream.Token, keep *[kept][]byte) (out [kept]string, err error) {
+func (w *whole) fill(k Kind, tok *xmlstream.Token, keep *[kept][]byte) (out [kept]string, err error) {
 	if tok.Canonical {
-		return c.take(tok, keep), nil
+		return w.take(tok, keep), nil
 	}
 	inner, err := xmlstream.AppendInner(nil, tok)
 	if err != nil {
@@ -108,7 +109,7 @@ func (c *content) fill(k Kind, tok *xmlstream.Token, keep *[kept][]byte) (out [k
 	if err != nil {
 		return out, err
 	}
-	return c.take(&again, keep), nil
+	return w.take(&again, keep), nil
 }
 
 // localAt returns the local name, of n bytes, of the element at xml[at].

@@ -97,9 +97,9 @@ func read(tok *xmlstream.Token) (s *Stanza, from []byte, err error) {
 			keep[keepOther] = appendOther(keep[keepOther], i, a)
 		}
 	}
-	out, failure := s.c.fill(kind, tok, &keep)
+	out, failure := w.fill(kind, tok, &keep)
 	if failure != nil {
-		out = s.c.take(&xmlstream.Token{}, &keep)
+		out = w.take(&xmlstream.Token{}, &keep)
 	}
 	s.ID, s.Lang = out[keepID], out[keepLang]
 	ok := false

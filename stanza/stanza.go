@@ -61,13 +61,16 @@ type content struct {
 	// into the start tag, with the declarations of their prefixes.
 	other string
 	kids  []child
-	few   [4]child // where kids lies, as a rule
 }
+
+// fewKids is how many children a stanza has as a rule, at most.
+const fewKids = 4
 
 // whole is a stanza and its content in one allocation.
 type whole struct {
 	Stanza
 	content
+	few [fewKids]child // where kids lies, as a rule
 }
 
 // nothing is the content of a stanza without any. It is never written.
@@ -86,6 +89,18 @@ func (s *Stanza) With(from, to jid.JID) *Stanza {
 	v := *s
 	v.From, v.To = from, to
 	return &v
+}
+
+// Kept returns the stanza in as little memory as it can be in, for who holds on
+// to it for long.
+func (s *Stanza) Kept() *Stanza {
+	k := &struct {
+		Stanza
+		content
+	}{*s, *s.content()}
+	k.c = &k.content
+	k.kids = append([]child(nil), k.kids...)
+	return &k.Stanza
 }
 
 // Size returns how many bytes AppendTo appends, about: escaping may add some.

@@ -1,6 +1,7 @@
 package stanza
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -243,5 +244,31 @@ func TestZeroValue(t *testing.T) {
 	}
 	if got := text(s.WithChild([]byte("<priority>1</priority>"))); got != `<presence from='juliet@example.com/balcony'><priority>1</priority></presence>` {
 		t.Errorf("with a child: %s", got)
+	}
+}
+
+// TestKept: what is kept for long is the same stanza, with and without variants
+// made of it.
+func TestKept(t *testing.T) {
+	for _, xml := range []string{
+		"<presence from='juliet@verona.lit/balcony'/>",
+		"<presence xml:lang='it' id='1' from='juliet@verona.lit/balcony'><show>away</show><priority>1</priority></presence>",
+		"<message type='chat' x:a='b' xmlns:x='y'><body>a</body><b xmlns='c'/><d xmlns='e'/><f xmlns='g'/><h xmlns='i'>j</h></message>",
+	} {
+		st, err := Parse([]byte(xml))
+		if err != nil {
+			t.Fatal(err)
+		}
+		st = st.WithChild([]byte("<k xmlns='l'/>"))
+		kept := st.Kept()
+		if got, want := string(kept.AppendTo(nil)), string(st.AppendTo(nil)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		if got, want := slices.Collect(kept.Names()), slices.Collect(st.Names()); !slices.Equal(got, want) {
+			t.Errorf("children %v, want %v", got, want)
+		}
+		if got, want := string(kept.With(st.From, st.To).WithChild([]byte("<m xmlns='n'/>")).AppendTo(nil)), string(st.WithChild([]byte("<m xmlns='n'/>")).AppendTo(nil)); got != want {
+			t.Errorf("variant %s, want %s", got, want)
+		}
 	}
 }
