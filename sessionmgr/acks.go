@@ -264,6 +264,9 @@ func (p *pipeline) acknowledged(s *Session, h uint32) bool {
 		w.acked.Store(a.acked)
 	}
 	p.dirty(s)
+	if s.ledger != nil {
+		p.forgetHidden(s.ledger)
+	}
 	p.claimDone(s)
 	if len(a.unacked) > 0 {
 		p.linger(s)

@@ -269,8 +269,9 @@ func (p *pipeline) appendTo(s *Session, st *stanza.Stanza, as sent) bool {
 		a.push(as)
 		s.window.Load().sent.Store(a.out)
 		p.linger(s)
-		if a.out+reserveNumbers/4-a.reserved < 1<<31 {
+		if a.out+reserveNumbers/4-a.reserved < 1<<31 { // a later process has to know
 			p.dirty(s)
+			p.openBatch()
 		}
 	}
 	p.m.touch(s)

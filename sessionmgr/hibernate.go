@@ -149,6 +149,7 @@ func (p *pipeline) bury(s *Session, l *ledger) {
 			p.m.saveLedger(l)
 		} else {
 			p.m.forgotten(s, l)
+			p.forgetHidden(l)
 		}
 		return
 	}

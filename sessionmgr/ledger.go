@@ -45,9 +45,10 @@ type ledger struct {
 	size      int64  // bytes of the log, about
 	written   int64  // what the stored record says of size
 
-	trimFrom int64 // the size from which trimming is tried again
-	trimmed  int64 // unix nanoseconds when the retention was last applied
-	trims    bool  // a goroutine applies it
+	hidden   []uint64 // records that are not of the archive, to go once nobody needs them
+	trimFrom int64    // the size from which trimming is tried again
+	trimmed  int64    // unix nanoseconds when the retention was last applied
+	trims    bool     // a goroutine applies it
 
 	catching *Session // without stream management: gets what is owed, or nil
 	dead     bool     // the account was deleted: nothing is written any more

@@ -144,6 +144,7 @@ func (m *Manager) gave(l *ledger, c *chunk) {
 	l.undecided = append(l.undecided, c.put...)
 	l.gave(c.segs, c.upTo)
 	l.served(c.size)
+	m.pipe.forgetHidden(l)
 	m.trim(l)
 	m.saveLedger(l)
 }

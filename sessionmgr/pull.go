@@ -301,8 +301,11 @@ func (m *Manager) pullChunk(s *Session, l *ledger, link Link, c *chunk, w *want,
 func (m *Manager) written(s *Session, l *ledger, link Link, c *chunk) {
 	all := s.waitWritten(link, 0)
 	m.inOrder(func() {
+		if !all || c.void { // it stays where it was
+			return
+		}
+		m.pipe.hiddenWritten(l, c)
 		switch {
-		case !all || c.void: // it stays where it was
 		case c.owed: // also where the session has ended since: it was written
 			m.gave(l, c)
 		case s.ledger != l: // it has ended since, and left what it had to pull

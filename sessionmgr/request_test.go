@@ -1,6 +1,11 @@
 package sessionmgr
 
-import "testing"
+import (
+	"testing"
+
+	"weir/jid"
+	"weir/stanza"
+)
 
 // TestRequestOnASlowDisk: who asks for an acknowledgement while the store takes
 // long is told what is durable by then, and the rest as soon as it is.
@@ -49,4 +54,35 @@ func TestRequestOnASlowDisk(t *testing.T) {
 	if due() {
 		t.Error("told again")
 	}
+}
+
+// TestNumbersAreReservedInTime: numbers that run far ahead of the record are
+// recorded at once, so that a later process takes the client's count.
+func TestNumbersAreReservedInTime(t *testing.T) {
+	h := newHouse(t)
+	juliet := h.bind("juliet@verona.lit/balcony")
+	juliet.enable()
+	h.settle()
+	st := presenceOf(t, "romeo@verona.lit/orchard")
+	for range 3 * reserveNumbers {
+		h.Submit(Entry{Out: []Delivery{{To: juliet.Session, Stanza: st}}})
+	}
+	h.until(func() (quiet bool) {
+		h.inOrder(func() { quiet = h.pipe.idle() })
+		return quiet
+	})
+	h.inOrder(func() {
+		if a := juliet.sm; a.out != 3*reserveNumbers || int32(a.reserved-a.out) <= 0 {
+			t.Errorf("%d were given out, %d are reserved", a.out, a.reserved)
+		}
+	})
+}
+
+func presenceOf(t *testing.T, from string) *stanza.Stanza {
+	t.Helper()
+	st, err := stanza.New(stanza.Presence, "", "", jid.MustParse(from), jid.JID{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
 }

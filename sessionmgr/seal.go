@@ -11,12 +11,6 @@ import (
 // Sealing a batch: everything before it has been released, so it is known what
 // number each stanza of it will get, and that is written with it.
 
-// hiddenRecord is a record that isn't of the archive and was delivered.
-type hiddenRecord struct {
-	l  *ledger
-	id uint64
-}
-
 // seal completes the writes of a batch that is about to be committed.
 func (p *pipeline) seal(b *batch) {
 	for i := range b.items {
@@ -164,6 +158,9 @@ func (p *pipeline) sealMessage(b *batch, it *item) {
 		it.size = int64(len(rec))
 		m.logs.Append(&b.writes, l.account.String(), id, rec)
 		p.grew(b, l, id, it.size)
+		if !here {
+			p.hide(l, id)
+		}
 		if len(targets) == 0 {
 			l.owedLast = id
 		}
