@@ -120,6 +120,7 @@ func (p *pipeline) failed(it *item, err error) {
 // logFailed takes a message back that is in no log.
 func (p *pipeline) logFailed(it *item, err error, full bool) {
 	l := it.owe
+	it.notSent()
 	if r := it.reader(); r != nil && it.waits {
 		r.served(it.size)
 	}

@@ -62,6 +62,7 @@ type item struct {
 	size  int64  // of that record
 	waits bool   // that counts as waiting
 	hide  bool   // the record goes when it was delivered
+	hash  uint64 // under which it is remembered that it was sent, 0 if it isn't
 }
 
 // weight is what an item that waits counts for at the bounds.

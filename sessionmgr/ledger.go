@@ -50,8 +50,9 @@ type ledger struct {
 	trimmed  int64    // unix nanoseconds when the retention was last applied
 	trims    bool     // a goroutine applies it
 
-	catching *Session // without stream management: gets what is owed, or nil
-	dead     bool     // the account was deleted: nothing is written any more
+	lately   *sentLately // what its sessions have sent, nil where there is one at most
+	catching *Session    // without stream management: gets what is owed, or nil
+	dead     bool        // the account was deleted: nothing is written any more
 
 	prefs atomic.Pointer[ArchivePrefs] // nil: the server's default
 }

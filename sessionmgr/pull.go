@@ -459,6 +459,9 @@ func (m *Manager) leave(s *Session) {
 	}
 	l.left++
 	l.decide()
+	if len(m.registry.bound(l.account)) < 2 {
+		l.lately = nil
+	}
 	if next := m.eligible(l, s); next != nil && l.owes() {
 		m.pipe.after(next, func() { m.startOwed(l, next) })
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"weir/jid"
+	"weir/stanza"
 	"weir/storage"
 )
 
@@ -167,4 +169,21 @@ func TestHibernatingSessionRefusesNobody(t *testing.T) {
 	juliet.enable()
 	juliet.cut()
 	h.bind("juliet@verona.lit/balcony")
+}
+
+// TestErrorsWaitForTheStream: the answer to a message that could not be kept
+// waits for its sender, whose message is acknowledged, while that has no stream
+// or is still to get what it missed.
+func TestErrorsWaitForTheStream(t *testing.T) {
+	h := newHouse(t)
+	romeo := h.bind("romeo@verona.lit/orchard")
+	id := romeo.enable()
+	romeo.cut()
+	st := note(t, "x").With(romeo.JID(), jid.MustParse("juliet@verona.lit")).ErrorReply(stanza.ResourceConstraint("full"))
+	h.Submit(Entry{Out: []Delivery{{To: romeo.Session, Stanza: st}}})
+	chat := note(t, "a headline means nothing later").With(jid.MustParse("juliet@verona.lit"), romeo.JID())
+	chat.Type = "headline"
+	h.Submit(Entry{Out: []Delivery{{To: romeo.Session, Stanza: chat}}})
+	h.settle()
+	h.mustResume("romeo@verona.lit", id, 0).want("resource-constraint")
 }

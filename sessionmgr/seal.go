@@ -54,7 +54,11 @@ func (p *pipeline) sealItem(b *batch, it *item) {
 		it.prepare(b)
 	}
 	if it.log {
-		p.sealMessage(b, it)
+		if first, twice := p.sentTwice(b, it); twice {
+			p.handledBefore(b, it, first)
+		} else {
+			p.sealMessage(b, it)
+		}
 	}
 	b.writes.Ops = append(b.writes.Ops, it.Writes.Ops...)
 	if s := it.From; s != nil && s.sm != nil {
@@ -312,6 +316,7 @@ func (p *pipeline) overrun(s *Session) bool {
 
 // refuse makes the item one that delivers an error to its sender instead.
 func (p *pipeline) refuse(it *item, e stanza.Error) {
+	it.notSent()
 	if it.owe != nil {
 		p.m.ledgers.release(it.owe)
 	}
