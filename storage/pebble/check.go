@@ -10,6 +10,7 @@ import (
 	"weir/storage"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/objstorage"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	blobfile "github.com/cockroachdb/pebble/v2/sstable/blob"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -155,40 +156,43 @@ func (r *Report) checkLog(o Options, path, name string) error {
 	return nil
 }
 
+// openParts opens a file of blocks, and says how to read it.
+func openParts(fsys vfs.FS, path string) (objstorage.Readable, sstable.ReaderOptions, error) {
+	var po pebble.Options
+	po.EnsureDefaults()
+	f, err := fsys.Open(path)
+	if err != nil {
+		return nil, sstable.ReaderOptions{}, err
+	}
+	parts, err := sstable.NewSimpleReadable(f)
+	if err != nil {
+		return nil, sstable.ReaderOptions{}, errors.Join(err, f.Close())
+	}
+	return parts, po.MakeReaderOptions(), nil
+}
+
 // checkBlob reads all blocks of a file of values.
 func checkBlob(ctx context.Context, fsys vfs.FS, path string) error {
-	f, err := fsys.Open(path)
+	parts, o, err := openParts(fsys, path)
 	if err != nil {
 		return err
 	}
-	readable, err := sstable.NewSimpleReadable(f)
+	rd, err := blobfile.NewFileReader(ctx, parts, blobfile.FileReaderOptions{ReaderOptions: o.ReaderOptions})
 	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	var po pebble.Options
-	po.EnsureDefaults()
-	rd, err := blobfile.NewFileReader(ctx, readable, blobfile.FileReaderOptions{ReaderOptions: po.MakeReaderOptions().ReaderOptions})
-	if err != nil {
-		return errors.Join(err, readable.Close())
+		return errors.Join(err, parts.Close())
 	}
 	_, err = rd.Layout() // it reads them all
 	return errors.Join(err, rd.Close())
 }
 
 func checkTable(ctx context.Context, fsys vfs.FS, path string) error {
-	f, err := fsys.Open(path)
+	parts, o, err := openParts(fsys, path)
 	if err != nil {
 		return err
 	}
-	readable, err := sstable.NewSimpleReadable(f)
+	rd, err := sstable.NewReader(ctx, parts, o)
 	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	var po pebble.Options
-	po.EnsureDefaults()
-	rd, err := sstable.NewReader(ctx, readable, po.MakeReaderOptions())
-	if err != nil {
-		return errors.Join(err, readable.Close())
+		return errors.Join(err, parts.Close())
 	}
 	return errors.Join(rd.ValidateBlockChecksums(), rd.Close())
 }
