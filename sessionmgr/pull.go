@@ -86,14 +86,15 @@ func (m *Manager) setReach(s *Session, reach int32) {
 // again is harmless.
 func (m *Manager) startPull(s *Session) {
 	l := s.ledger
-	if l == nil || s.pulling || !s.behind || !s.up() {
+	link := s.Link()
+	if l == nil || s.pulling || !s.behind || s.lost || link == nil { // who lost it just now says so next
 		return
 	}
 	if c := l.catching; c != nil && c != s && !c.reachable() && s.reachable() && !(s.sm != nil && s.sm.redoing) {
 		return // s is the next to get what is owed, and that comes first
 	}
 	s.pulling = true
-	epoch, link := s.epoch, s.Link()
+	epoch := s.epoch
 	m.ledgers.pin(l)
 	m.work.Go(func() {
 		defer m.ledgers.release(l)

@@ -299,7 +299,9 @@ func (p *pipeline) slow(s *Session) bool {
 	if s.sm == nil {
 		return false
 	}
-	s.behind = s.Link().Waiting() > chunkBytes
+	if link := s.Link(); link != nil { // it may be lost at any moment
+		s.behind = link.Waiting() > chunkBytes
+	}
 	return s.behind
 }
 
