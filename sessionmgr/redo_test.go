@@ -119,6 +119,7 @@ func TestRedoWaitsForTheDisk(t *testing.T) {
 	juliet := h.bind("juliet@verona.lit/balcony")
 	id := juliet.enable()
 	juliet.available(0)
+	h.settle()
 	romeo.send("<message to='juliet@verona.lit' type='chat'><body>one</body></message>")
 	juliet.want("one")
 	juliet.cut()

@@ -143,6 +143,7 @@ func TestLargeLogsLoseTheOldest(t *testing.T) {
 	sleepy.enable()
 	sleepy.available(0)
 	juliet.available(-1)
+	h.settle()
 	romeo.send("<message to='juliet@verona.lit' type='chat'><body>kept</body></message>")
 	sleepy.cut()
 	fill(600)

@@ -58,6 +58,7 @@ func TestResumeDeliversWhatWasMissed(t *testing.T) {
 	juliet := h.bind("juliet@verona.lit/balcony")
 	id := juliet.enable()
 	juliet.available(0)
+	h.settle()
 	for i := range 3 {
 		romeo.send(fmt.Sprintf("<message to='juliet@verona.lit' type='chat'><body>n%d</body></message>", i))
 	}
@@ -90,6 +91,7 @@ func TestLeftByManySessions(t *testing.T) {
 	last := h.bind("juliet@verona.lit/last")
 	last.enable()
 	last.available(0)
+	h.settle()
 	romeo.send("<message to='juliet@verona.lit' type='chat'><body>for all</body></message>")
 	last.want("for all")
 	last.cut()

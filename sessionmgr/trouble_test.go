@@ -176,6 +176,7 @@ func TestForgetRefusesWhatIsOnItsWay(t *testing.T) {
 	juliet := h.bind("juliet@verona.lit/a")
 	juliet.slow = true
 	juliet.available(0)
+	h.settle()
 	romeo.send("<message to='juliet@verona.lit'><body>unread</body></message>")
 	g.set(true, nil)
 	forgotten := make(chan error, 1)
