@@ -182,6 +182,23 @@ func (c *Client) DeleteUser(ctx context.Context, jid string) error {
 	return c.call(ctx, http.MethodDelete, "/v1/users/"+url.PathEscape(jid), nil, nil)
 }
 
+// Devices lists the devices that may log in to an account without its password.
+func (c *Client) Devices(ctx context.Context, jid string) ([]Device, error) {
+	var all []Device
+	return all, c.call(ctx, http.MethodGet, "/v1/users/"+url.PathEscape(jid)+"/devices", nil, &all)
+}
+
+// RevokeDevice has a device, or all of an account if id is "", need the password
+// again, and ends its sessions. It returns which devices those were.
+func (c *Client) RevokeDevice(ctx context.Context, jid, id string) ([]Device, error) {
+	path := "/v1/users/" + url.PathEscape(jid) + "/devices"
+	if id != "" {
+		path += "/" + url.PathEscape(id)
+	}
+	var gone []Device
+	return gone, c.call(ctx, http.MethodDelete, path, nil, &gone)
+}
+
 // Import makes many accounts: a line of list is an address, a blank and a
 // password. progress, unless nil, is called with how many entries are done.
 func (c *Client) Import(ctx context.Context, list io.Reader, progress func(entries int)) (Result, error) {

@@ -27,8 +27,8 @@ func TestExamplesOfControl(t *testing.T) {
 		t.Fatal("the examples need curl: install it")
 	}
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```\n\n```json\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) != 11 {
-		t.Fatalf("%d examples, want one for each of 11 requests", len(blocks))
+	if len(blocks) != 13 {
+		t.Fatalf("%d examples, want one for each of 13 requests", len(blocks))
 	}
 	dir := folder(t)
 	cfg := settings(dir + "/weir-data")
@@ -36,6 +36,7 @@ func TestExamplesOfControl(t *testing.T) {
 	s, c := start(t, cfg)
 	add(t, c, "juliet@localhost")
 	login(t, s, "juliet", "balcony")
+	withToken(t, s, "juliet", "Gajim", "laptop")
 	for _, b := range blocks {
 		cmd := exec.Command("sh", "-ec", b[1])
 		cmd.Dir = dir

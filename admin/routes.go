@@ -29,6 +29,10 @@ func (c *Control) table() map[string]func(http.ResponseWriter, *http.Request) (a
 		"DELETE /v1/users/{jid}":       c.deleteUser,
 		"PUT /v1/users/{jid}/password": c.setPassword,
 		"PUT /v1/users/{jid}/disabled": c.setDisabled,
+
+		"GET /v1/users/{jid}/devices":         c.listDevices,
+		"DELETE /v1/users/{jid}/devices":      c.revokeDevices,
+		"DELETE /v1/users/{jid}/devices/{id}": c.revokeDevices,
 	}
 }
 
@@ -105,7 +109,7 @@ func status(err error) int {
 	switch {
 	case errors.As(err, &p):
 		return p.status
-	case errors.Is(err, auth.ErrNoAccount):
+	case errors.Is(err, auth.ErrNoAccount), errors.Is(err, auth.ErrNoDevice):
 		return http.StatusNotFound
 	case errors.Is(err, auth.ErrExists):
 		return http.StatusConflict

@@ -171,6 +171,9 @@ func (s *Service) Delete(ctx context.Context, j jid.JID) error {
 func (s *Service) change(ctx context.Context, j jid.JID, edit func(old *record) (*record, error)) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	mu := s.deviceLock(j)
+	mu.Lock()
+	defer mu.Unlock()
 	old, err := s.fetch(ctx, j)
 	if err != nil {
 		return err
@@ -184,6 +187,9 @@ func (s *Service) change(ctx context.Context, j jid.JID, edit func(old *record) 
 		s.accounts.Delete(&batch, j.Domain(), j.Local())
 	} else {
 		s.accounts.Put(&batch, j.Domain(), j.Local(), next.encode())
+	}
+	if old != nil {
+		s.devices.Clear(&batch, j.String()) // tokens stood for what is no longer so
 	}
 	// Also after an error: nobody knows then what the store will say.
 	defer s.cache.forget(j)

@@ -118,3 +118,36 @@ func BenchmarkExists(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkToken measures the server's side of a whole login by token, bound and
+// not, with what it writes.
+func BenchmarkToken(b *testing.B) {
+	s, _ := newService(b, cheap())
+	ch, _ := handshake(b, tls.VersionTLS13, certificate(b, x509.ECDSAWithSHA256))
+	for _, name := range []string{"HT-SHA-256-EXPR", "HT-SHA-256-NONE"} {
+		x, err := s.Begin(ch, "PLAIN")
+		if err == nil {
+			_, _, err = x.Step(b.Context(), []byte("\x00juliet\x00"+password))
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		given, err := x.Settle(b.Context(), Wish{Agent: someAgent, Mechanism: name})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var binding []byte
+		if kind := s.tokenMechanism(&ch, name).binding; kind != "" {
+			binding = s.binding(&ch, kind)[0]
+		}
+		msg := prove("juliet", given.Value, binding)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := byToken(b.Context(), s, ch, name, TokenUse{Agent: someAgent.ID}, msg, Wish{Agent: someAgent}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

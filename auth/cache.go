@@ -40,9 +40,10 @@ func newCache() *cache {
 	return c
 }
 
-func (c *cache) shard(j jid.JID) *cacheShard {
-	return &c.shards[maphash.Comparable(c.seed, j)%cacheShards]
-}
+func (c *cache) shard(j jid.JID) *cacheShard { return &c.shards[c.index(j)%cacheShards] }
+
+// index is a number for an account, the same as long as the process lives.
+func (c *cache) index(j jid.JID) uint64 { return maphash.Comparable(c.seed, j) }
 
 // get returns the record (nil: there is no such account) and whether anything is
 // remembered. gen goes to put when nothing is.

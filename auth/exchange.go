@@ -67,6 +67,7 @@ type Exchange struct {
 	channel Channel
 	offer   *offer
 	mech    mechanism
+	token   *tokenExchange // nil: it is by password
 	loop    *sasl.Negotiator
 
 	ctx     context.Context // of the Step under way: mechanisms aren't given one
@@ -75,6 +76,7 @@ type Exchange struct {
 	done    bool
 	claimed jid.JID // who the client says it is; zero if no account can have the name
 	found   *record // of claimed, or nil
+	proven  *keys   // by password: the keys that the proof fitted
 	binding string
 }
 
@@ -266,5 +268,6 @@ func (x *Exchange) finish(a *algorithm, k *keys, right bool) *Failure {
 	if x.found.disabled {
 		return refuse("account-disabled", "", ErrDisabled) // RFC 6120 §6.5.2
 	}
+	x.proven = now
 	return nil
 }

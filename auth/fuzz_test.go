@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // conditions are the ones of RFC 6120 §6.5 that this package may give.
@@ -109,6 +111,53 @@ func FuzzRecord(f *testing.F) {
 		r, err := decodeRecord(b)
 		if err == nil && !bytes.Equal(r.encode(), b) {
 			t.Fatalf("%x became %x", b, r.encode())
+		}
+	})
+}
+
+// FuzzDevice checks that a device is read in one way only.
+func FuzzDevice(f *testing.F) {
+	f.Add(someDevice().encode())
+	f.Add((&device{}).encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := decodeDevice(b)
+		if err == nil && !bytes.Equal(d.encode(), b) {
+			t.Fatalf("%x became %x", b, d.encode())
+		}
+	})
+}
+
+// FuzzToken feeds messages to the mechanism of tokens. None gets in.
+func FuzzToken(f *testing.F) {
+	s, _ := newService(f, cheap())
+	for _, seed := range []string{"juliet\x00", "juliet\x00" + strings.Repeat("x", 32), "\xff\x00" + strings.Repeat("x", 32), "\x00"} {
+		f.Add([]byte(seed), someAgent.ID)
+	}
+	f.Fuzz(func(t *testing.T, msg []byte, agent string) {
+		x, err := s.BeginToken(secured(), "HT-SHA-256-NONE", TokenUse{Agent: agent})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, done, err := x.Step(t.Context(), msg)
+		var fail *Failure
+		if done || !errors.As(err, &fail) || !slices.Contains(conditions, fail.Condition) {
+			t.Fatalf("%q: %v", msg, err)
+		}
+	})
+}
+
+// FuzzAgentID checks that only ids of version 4 are taken.
+func FuzzAgentID(f *testing.F) {
+	f.Add(someAgent.ID)
+	f.Add("D4565FA7-4D72-4749-B3D3-740EDBF87770")
+	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	f.Fuzz(func(t *testing.T, id string) {
+		got, ok := AgentID(id)
+		if want := form.MatchString(strings.ToLower(id)); ok != want || ok && got != strings.ToLower(id) {
+			t.Fatalf("%q: %q, %v", id, got, ok)
+		}
+		if text := AgentText(id); len(text) > maxAgentText || !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\n\x7f\u202e") {
+			t.Fatalf("%q became %q", id, text)
 		}
 	})
 }

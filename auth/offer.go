@@ -21,6 +21,7 @@ const (
 type offer struct {
 	names    []string
 	bindings []string
+	tokens   []string // mechanisms for tokens
 	plus     bool
 	plain    bool
 	hashes   map[*algorithm]string // XEP-0474, in base64
@@ -40,6 +41,7 @@ func (s *Service) makeOffers() {
 			o.bindings = append(o.bindings, bindEndPoint)
 		}
 		o.plus = len(o.bindings) > 0
+		o.tokens = tokenNames(o.bindings, o.plain)
 		if o.plus {
 			for _, a := range s.algorithms {
 				o.names = append(o.names, a.name+"-PLUS")

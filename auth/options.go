@@ -51,6 +51,14 @@ type Options struct {
 	// core; beyond it the peer gets temporary-auth-failure. Default 256, about a
 	// fifth of a second on two cores.
 	KDFQueue int
+	// TokenLife is how long a client may log in by token, without the password,
+	// after it was last given a new one, which is once a day when it is used;
+	// an hour to 10 years, default 30 days. Negative: nobody gets tokens.
+	TokenLife time.Duration
+	// MaxDevices is how many installations of clients may have tokens of an
+	// account; a new one takes the place of that which wasn't used for longest.
+	// Default 50.
+	MaxDevices int
 	// Log gets what the callers can't know (damaged records); nil discards it.
 	Log *slog.Logger
 	// Metrics is where the counters are registered; nil: nowhere.
@@ -86,6 +94,12 @@ func (o *Options) setDefaults() {
 	if o.KDFQueue == 0 {
 		o.KDFQueue = 256
 	}
+	if o.TokenLife == 0 {
+		o.TokenLife = 30 * 24 * time.Hour
+	}
+	if o.MaxDevices == 0 {
+		o.MaxDevices = 50
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -105,5 +119,13 @@ func (o Options) Validate() error {
 	if o.FailuresPerAddr < 0 || o.FailureBurst < 0 || o.MaxBackoff < 0 || o.KDFQueue < 0 {
 		errs = append(errs, errors.New("auth: FailuresPerAddr, FailureBurst, MaxBackoff and KDFQueue can't be negative"))
 	}
+	if o.TokenLife > 0 && (o.TokenLife < time.Hour || o.TokenLife > maxTokenLife) {
+		errs = append(errs, fmt.Errorf("auth: TokenLife is %v, must be between an hour and 10 years, or negative for no tokens", o.TokenLife))
+	}
+	if o.MaxDevices < 0 || o.MaxDevices > 1000 {
+		errs = append(errs, fmt.Errorf("auth: MaxDevices is %d, must be between 1 and 1,000", o.MaxDevices))
+	}
 	return errors.Join(errs...)
 }
+
+const maxTokenLife = 10 * 366 * 24 * time.Hour

@@ -64,7 +64,8 @@ type Service struct {
 	opts       Options
 	store      storage.Store
 	accounts   storage.Map
-	secret     secret // salts of names without an account come from it
+	devices    storage.Map
+	secret     secret // salts of names without an account come from it, and tokens
 	counts     counts // iterations that were in force at some time
 	log        *slog.Logger
 	algorithms []*algorithm // best first
@@ -83,6 +84,8 @@ type Service struct {
 	// writing is held from the check of an account to the commit of its change:
 	// changes are rare, and two that meet must not both see the old state.
 	writing sync.Mutex
+	// deviceLocks is the same for the devices of an account: see deviceLock.
+	deviceLocks [deviceLocks]sync.Mutex
 }
 
 // New makes a Service on a store. It loads the server's secret, or makes it when
@@ -96,6 +99,7 @@ func New(ctx context.Context, o Options, st storage.Store) (*Service, error) {
 		opts:       o,
 		store:      st,
 		accounts:   storage.NewMap(st, tableAccounts),
+		devices:    storage.NewMap(st, tableDevices),
 		log:        o.Log,
 		algorithms: []*algorithm{sha256Algorithm},
 		pool:       newPool(runtime.GOMAXPROCS(0), o.KDFQueue),

@@ -102,7 +102,7 @@ are listed too, without an address.`,
 			for _, d := range all {
 				rows = append(rows, sessionRow(d, time.Now()))
 			}
-			return table(cmd.OutOrStdout(), []string{"ID", "ADDRESS", "STATE", "PRESENCE", "TLS", "FROM", "CONNECTED", "ACTIVE", "ENDS"}, rows)
+			return table(cmd.OutOrStdout(), []string{"ID", "ADDRESS", "STATE", "PRESENCE", "TLS", "FROM", "CONNECTED", "ACTIVE", "ENDS", "DEVICE"}, rows)
 		})
 	}
 	return cmd
@@ -115,7 +115,18 @@ func sessionRow(d sessionmgr.Description, now time.Time) []string {
 	if hibernates(d) {
 		tls, from, ends = "-", "-", until(now, d.Acks.Expires)
 	}
-	return []string{d.ID, dash(d.JID), d.State, presenceOf(d), tls, from, ago(now, d.Connected), ago(now, d.LastActive), ends}
+	return []string{d.ID, dash(d.JID), d.State, presenceOf(d), tls, from, ago(now, d.Connected), ago(now, d.LastActive), ends, deviceOf(d)}
+}
+
+// deviceOf is what a session's client calls itself and its device.
+func deviceOf(d sessionmgr.Description) string {
+	switch {
+	case d.Software == "":
+		return dash(d.DeviceName)
+	case d.DeviceName == "":
+		return d.Software
+	}
+	return d.Software + " / " + d.DeviceName
 }
 
 func hibernates(d sessionmgr.Description) bool { return d.Acks != nil && !d.Acks.Hibernating.IsZero() }
@@ -172,19 +183,26 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 	case hibernates(d):
 		from = "no connection; the last was " + from
 	}
+	presence := presenceOf(d)
+	if d.Unseen {
+		presence += ", contacts are told it isn't there"
+	}
 	rows := [][]string{
 		{"id", d.ID},
 		{"address", dash(d.JID)},
 		{"host", dash(d.Host)},
 		{"state", d.State},
-		{"presence", presenceOf(d)},
+		{"presence", presence},
 		{"gets roster pushes", yes(d.Interested)},
+		{"gets copies", yes(d.Carbons)},
+		{"inactive", yes(d.Inactive)},
 		{"connected", at(d.Connected, now)},
 		{"last stanza from it", at(d.LastActive, now)},
 		{"from", from},
 		{"TLS", tls},
 		{"logged in by", dash(d.Mechanism)},
 		{"channel binding", dash(d.Binding)},
+		{"device", deviceOf(d) + " (" + dash(d.Device) + ")"},
 		{"stanzas from it", strconv.FormatUint(uint64(d.Handled), 10)},
 		{"stanzas to it", strconv.FormatUint(uint64(d.Sent), 10)},
 		{"bytes waiting", strconv.Itoa(d.Waiting)},

@@ -14,7 +14,7 @@ func TestShowSession(t *testing.T) {
 	now := time.Date(2026, 5, 1, 8, 0, 0, 0, time.Local)
 	d := sessionmgr.Description{
 		ID: "7qk2c6xq3v5yh4s2", JID: "juliet@localhost/balcony", State: "c2s_hibernating", Available: true, Connected: now.Add(-time.Hour), LastActive: now.Add(-time.Hour),
-		TLS: "TLS 1.3", Remote: "192.0.2.1:50000",
+		Software: "Gajim", DeviceName: "laptop", Device: "k3fw7hq2mzt5bnvd", TLS: "TLS 1.3", Remote: "192.0.2.1:50000",
 		Acks: &sessionmgr.Acks{
 			Resumable: true, Keep: 600, Hibernating: now.Add(-3 * time.Minute), Expires: now.Add(7 * time.Minute), Resumes: 2,
 			Source: sessionmgr.FromLog, WaitsFor: sessionmgr.WaitsResumption, Handled: 4, Sent: 9, Acknowledged: 7, LastAck: now.Add(-4 * time.Minute), Unacked: 2,
@@ -22,7 +22,7 @@ func TestShowSession(t *testing.T) {
 		Queue: &sessionmgr.Queue{Messages: 3, Bytes: 1200},
 	}
 	row := strings.Join(sessionRow(d, now), "|")
-	if want := "7qk2c6xq3v5yh4s2|juliet@localhost/balcony|c2s_hibernating|available (0)|-|-|1h ago|1h ago|in 7m"; row != want {
+	if want := "7qk2c6xq3v5yh4s2|juliet@localhost/balcony|c2s_hibernating|available (0)|-|-|1h ago|1h ago|in 7m|Gajim / laptop"; row != want {
 		t.Errorf("got  %s\nwant %s", row, want)
 	}
 	shown := func() string {
@@ -41,7 +41,8 @@ func TestShowSession(t *testing.T) {
 			}
 		}
 	}
-	all("stream management    on, can be resumed for 10m\n",
+	all("device               Gajim / laptop (k3fw7hq2mzt5bnvd)\n",
+		"stream management    on, can be resumed for 10m\n",
 		"hibernates since     2026-05-01 07:57:00 (3m ago)\n",
 		"ends                 2026-05-01 08:07:00 (in 7m)\n",
 		"resumed              2 times\n",
@@ -49,6 +50,8 @@ func TestShowSession(t *testing.T) {
 		"acknowledged by it   7 of 9 stanzas, last 4m ago\n",
 		"from                 no connection; the last was 192.0.2.1:50000",
 		"waiting in the log   3 messages, 1200 bytes\n")
+	d.Unseen = true
+	all("presence             available (0), contacts are told it isn't there\n")
 	d.Acks.Restored, d.Remote, d.TLS = true, "", ""
 	all("restored ", "no connection since the server started", "7 of an unknown number of stanzas")
 	d.Acks, d.Queue = nil, nil
