@@ -21,6 +21,7 @@ type absence struct {
 	// restarted says that the session was made by an earlier process and not
 	// resumed since.
 	restarted atomic.Bool
+	unseen    atomic.Bool // others are told that it isn't available, though it is
 }
 
 // awayUntil returns the unix nanoseconds until which the session had no link; 0

@@ -287,6 +287,7 @@ func (p *pipeline) claimDone(s *Session) {
 	if l == nil {
 		return
 	}
+	p.forgetHidden(l)
 	if a.claimLeft != l.left { // who has ended meanwhile may have decided something
 		l.decide()
 	}

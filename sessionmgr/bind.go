@@ -8,9 +8,22 @@ import (
 	"weir/hook"
 	"weir/jid"
 	"weir/stanza"
-
-	"mellium.im/xmpp/stream"
 )
+
+// Binding says how a session is bound.
+type Binding struct {
+	// Resource is asked for; "" lets the server make one.
+	Resource string
+	// Own says that Resource was made by the server for the session's device: no
+	// other has it, and the device's earlier sessions end (XEP-0386 §3.2).
+	Own bool
+	// Acks has stream management turned on with the binding, so that the first
+	// stanza to the session is number one; nil: it stays off.
+	Acks *EnableRequest
+	// Carbons and Inactive are what SetCarbons and SetInactive set: from the first
+	// stanza on.
+	Carbons, Inactive bool
+}
 
 // Bind gives a session in state c2s_unbound a resource and moves it to c2s (RFC
 // 6120 §7). asked may be ""; the server then makes one. answered is called with
@@ -18,11 +31,17 @@ import (
 // the result there. Bind reads storage (the roster): call it off the reader
 // goroutine while input is paused. An error is a stanza.Error.
 func (m *Manager) Bind(ctx context.Context, s *Session, asked string, answered func(jid.JID)) error {
+	return m.BindWith(ctx, s, &Binding{Resource: asked}, answered)
+}
+
+// BindWith is Bind with more to say about it. What becomes of b.Acks is in there
+// when it returns.
+func (m *Manager) BindWith(ctx context.Context, s *Session, b *Binding, answered func(jid.JID)) error {
 	account := s.JID()
 	if s.State() != Unbound {
 		return stanza.NotAllowed() // RFC 6120 §7.1: one resource a stream
 	}
-	ev := PreBind{Session: s, Account: account, Resource: asked}
+	ev := PreBind{Session: s, Account: account, Resource: b.Resource}
 	if err := m.Hooks.PreBind.Run(ctx, &ev); err != nil {
 		return m.bindError(s, err)
 	}
@@ -39,13 +58,32 @@ func (m *Manager) Bind(ctx context.Context, s *Session, asked string, answered f
 		return m.bindError(s, err)
 	}
 	defer m.ledgers.release(l)
+	if b.Own {
+		for _, old := range m.ofDevice(account, s) {
+			if err := m.replace(ctx, old, s); err != nil {
+				return m.bindError(s, err)
+			}
+		}
+	}
 	for {
-		old, err := m.tryBind(s, l, full, answered)
+		old, err := m.tryBind(s, l, full, b, answered)
 		switch {
 		case err != nil:
 			return err
 		case old == nil:
+			if b.Acks != nil {
+				m.enabledWith(s, b.Acks)
+			}
 			return m.nowBound(ctx, s)
+		case b.Own && old.JID() == full && !s.sameDevice(old):
+			// Another client of the account has taken this very name: it keeps it.
+			if full, err = account.WithResource(resource + "-" + randomName()[:4]); err != nil {
+				return m.bindError(s, err)
+			}
+		case b.Own && old.JID() == full: // it was bound a moment ago: the last one stays
+			if err := m.replace(ctx, old, s); err != nil {
+				return m.bindError(s, err)
+			}
 		case m.o.Conflict == ConflictRefuse && old.State() != Hibernating: // else it is its own client that lost it
 			return stanza.Conflict() // RFC 6120 §7.7.2.2
 		case m.o.Conflict == ConflictRename && old.JID() == full:
@@ -53,14 +91,22 @@ func (m *Manager) Bind(ctx context.Context, s *Session, asked string, answered f
 				return m.bindError(s, err)
 			}
 		default:
-			m.Kick(old, Cause{Replaced, "by session " + s.id}, &stream.Error{Err: "conflict"})
-			select {
-			case <-old.partingDone(): // whoever hears of both hears of its end first
-			case <-ctx.Done():
-				return m.bindError(s, context.Cause(ctx))
+			if err := m.replace(ctx, old, s); err != nil {
+				return m.bindError(s, err)
 			}
 		}
 	}
+}
+
+// enabledWith waits until it is known whether stream management came with the
+// binding.
+func (m *Manager) enabledWith(s *Session, r *EnableRequest) {
+	<-r.done
+	if r.Err != nil {
+		r.Err = m.handlingError(s.Context(), r.Err)
+		return
+	}
+	m.metrics.enabled.Inc()
 }
 
 // nowBound runs Bound, and the last hooks if the session ended meanwhile.
@@ -86,7 +132,7 @@ func (m *Manager) nowBound(ctx context.Context, s *Session) error {
 // tryBind puts the session into the registry unless the resource is taken: it
 // then returns who has it. In the pipeline's order, so that nothing is delivered
 // between the registration and the answer.
-func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, answered func(jid.JID)) (holder *Session, err error) {
+func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answered func(jid.JID)) (holder *Session, err error) {
 	m.inOrder(func() {
 		if holder = m.registry.holder(full); holder != nil {
 			return
@@ -105,12 +151,19 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, answered func(jid
 			return
 		}
 		s.state, s.full, s.binding = Bound, full, true
+		link := s.attached
 		s.mu.Unlock()
 		m.ledgers.pin(l)
 		s.ledger = l
 		s.queue = queue{tag: m.ids.Next(), after: l.last, sent: l.last, last: l.last, untold: l.last}
+		s.carbons.Store(b.Carbons)
+		s.inactive.Store(b.Inactive && m.o.InactiveHold > 0)
 		m.registry.insert(l.account, s)
 		answered(full)
+		if b.Acks != nil { // nothing can come in between
+			b.Acks.done = make(chan struct{})
+			m.enableNow(s, link, b.Acks)
+		}
 	})
 	return holder, err
 }

@@ -42,6 +42,7 @@ func (p *pipeline) deliverAll(it *item) {
 	if !it.log || it.id == 0 {
 		p.deliverEach(it, shared)
 	}
+	p.deliverCarbons(it)
 	if it.count {
 		p.count(it.From)
 	}
@@ -130,6 +131,7 @@ func (p *pipeline) logFailed(it *item, err error, full bool) {
 	for _, d := range it.Out {
 		p.m.startPull(d.To)
 	}
+	it.carbons.each(func(d *Delivery) { p.m.startPull(d.To) })
 	if full || it.From == nil || it.From.sm == nil {
 		if d := p.bounced(it, storageError(err)); d.To != nil {
 			p.deliverOne(&item{Entry: Entry{From: it.From}}, &d, nil)
@@ -161,22 +163,24 @@ func (it *item) reader() *ledger {
 // that it was numbered for. The others get it from the log.
 func (p *pipeline) deliverLogged(it *item) {
 	if it.one.To != nil {
-		p.deliverKept(it, &it.one)
+		p.deliverKept(&it.one, it.id, it.hide)
 	}
 	for i := range it.Out {
-		p.deliverKept(it, &it.Out[i])
+		p.deliverKept(&it.Out[i], it.id, it.hide)
 	}
 	if it.owe != nil {
 		p.owedKept(it)
 	}
 }
 
-func (p *pipeline) deliverKept(it *item, d *Delivery) {
+// deliverKept gives a message, or a copy, to a session of whose account's log it
+// is the record id.
+func (p *pipeline) deliverKept(d *Delivery, id uint64, hide bool) {
 	s := d.To
 	switch {
 	case !d.live || d.epoch != s.epoch || !s.up():
 		if s.ledger != nil {
-			s.queue.untold = max(s.queue.untold, it.id)
+			s.queue.untold = max(s.queue.untold, id)
 			if !s.behind && s.up() { // what was to be numbered comes from the log after all
 				s.behind = true
 			}
@@ -187,8 +191,8 @@ func (p *pipeline) deliverKept(it *item, d *Delivery) {
 			p.cut(s, "numbers don't fit: a fault of the server")
 			return
 		}
-		if p.appendTo(s, d.Stanza, sent{id: it.id, hide: it.hide}) {
-			s.queue.sent = it.id
+		if p.appendTo(s, d.Stanza, sent{id: id, hide: hide}) {
+			s.queue.sent = id
 		}
 	default:
 		s.beginTail()
@@ -196,8 +200,8 @@ func (p *pipeline) deliverKept(it *item, d *Delivery) {
 			p.lose(s)
 			return
 		}
-		s.queue.sent, s.queue.after = it.id, it.id // unless the tail says otherwise in the end
-		s.tail.add(d.Stanza, nil, it.id)
+		s.queue.sent, s.queue.after = id, id // unless the tail says otherwise in the end
+		s.tail.add(d.Stanza, nil, id)
 	}
 }
 
@@ -283,6 +287,7 @@ func (p *pipeline) appendTo(s *Session, st *stanza.Stanza, as sent) bool {
 // with its sender waiting for that; the rest is looked at without the token.
 func (p *pipeline) miss(from *Session, d Delivery, kept bool, shared *copies) {
 	switch {
+	case d.copy: // the message is where it belongs
 	case !shared.lost():
 	case kept:
 		p.oweNow(from, d.To, d.Stanza)

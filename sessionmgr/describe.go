@@ -10,6 +10,9 @@ type Description struct {
 	State      string    `json:"state"`
 	Available  bool      `json:"available"`
 	Interested bool      `json:"interested"`
+	Carbons    bool      `json:"carbons"`  // gets copies
+	Inactive   bool      `json:"inactive"` // its client said so
+	Unseen     bool      `json:"unseen"`   // hibernates, and contacts are told that it isn't available
 	Priority   int8      `json:"priority"`
 	Connected  time.Time `json:"connected"`
 	LastActive time.Time `json:"last_active"` // last stanza received
@@ -20,6 +23,9 @@ type Description struct {
 	Cipher     string    `json:"cipher"`
 	Mechanism  string    `json:"mechanism"`
 	Binding    string    `json:"binding"`
+	Device     string    `json:"device"` // names the device among the account's, "" if the client didn't say
+	Software   string    `json:"software"`
+	DeviceName string    `json:"device_name"`
 	Handled    uint32    `json:"handled"` // stanzas received and handled, modulo 2^32
 	Sent       uint32    `json:"sent"`    // stanzas given to the link, modulo 2^32
 	Waiting    int       `json:"waiting"` // bytes appended and not yet written
@@ -138,6 +144,9 @@ func (s *Session) describe() Description {
 		TLS: s.traits.tls, Cipher: s.traits.cipher, Mechanism: s.traits.mechanism, Binding: s.traits.binding,
 		CatchingUp: s.drainAwaited(),
 	}
+	if s.device != nil {
+		d.Device, d.Software, d.DeviceName = s.device.ID, s.device.Software, s.device.Name
+	}
 	if s.remote.IsValid() {
 		d.Remote = s.remote.String()
 	}
@@ -147,6 +156,7 @@ func (s *Session) describe() Description {
 	link := s.linkNow()
 	s.mu.Unlock()
 	d.LastActive, d.Handled, d.Sent = s.LastActive(), s.handled.Load(), s.sent.Load()
+	d.Carbons, d.Inactive, d.Unseen = s.carbons.Load(), s.inactive.Load(), s.Unseen()
 	if link != nil {
 		d.Waiting = link.Waiting()
 	}

@@ -8,6 +8,8 @@ import (
 
 	"weir/stanza"
 	"weir/storage"
+
+	dto "github.com/prometheus/client_model/go"
 )
 
 // TestEnableWhileBehind turns stream management on for a session that has still
@@ -101,6 +103,37 @@ func TestEnableFails(t *testing.T) {
 	next := h.bind("juliet@verona.lit/balcony")
 	next.available(0)
 	next.want("unread")
+}
+
+// TestEndsWhileEnableFails: a session ends while the store has yet to say that
+// stream management could not be turned on.
+func TestEndsWhileEnableFails(t *testing.T) {
+	h, g := newGatedHouse(t)
+	romeo := h.online("romeo@verona.lit/orchard", 0)
+	juliet := h.bind("juliet@verona.lit/balcony")
+	g.set(true, fmt.Errorf("disk: %w", storage.ErrFull))
+	t.Cleanup(func() { g.set(false, nil) })
+	failed := make(chan error, 1)
+	go func() { failed <- h.Enable(context.Background(), juliet.Session, juliet, true, 0, func(Enabled) {}) }()
+	h.until(func() (sealed bool) {
+		h.inOrder(func() { sealed = juliet.sm != nil })
+		return sealed
+	})
+	h.Kick(juliet.Session, Cause{Code: Kicked}, nil)
+	h.inOrder(func() {})
+	g.set(false, nil)
+	if err := <-failed; err == nil {
+		t.Error("enabled on a full disk")
+	}
+	h.settle()
+	var faults dto.Metric
+	if err := h.metrics.panics.Write(&faults); err != nil || faults.GetCounter().GetValue() != 0 {
+		t.Errorf("%v faults, %v", faults.GetCounter().GetValue(), err)
+	}
+	next := h.bind("juliet@verona.lit/chamber")
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>still there</body></message>")
+	next.available(0)
+	next.want("still there")
 }
 
 // TestUnwrittenBeforeEnable: what was appended before <enabled/> has no number;

@@ -182,6 +182,9 @@ func (p *pipeline) replace(s *Session, l *ledger) {
 				return
 			}
 			b.ledger(l)
+			if s.sm == nil { // it ended while stream management was turned on, and that failed
+				return
+			}
 			s.sm.begin(b.no)
 			now := time.Now()
 			p.m.sessions.end(&b.writes, s, l.account, now)

@@ -15,17 +15,19 @@ type hiddenRecord struct {
 // ones stay until the retention.
 const maxHidden = 512
 
-// hide notes the record of the message being sealed, which no receiver alone lets
-// go.
-func (p *pipeline) hide(l *ledger, id uint64) {
+// hides notes the record of the message being sealed, for the sessions in named,
+// and reports whether one of them lets it go alone. owed says that it also waits
+// for somebody to come.
+func (p *pipeline) hides(l *ledger, id uint64, owed bool) bool {
 	p.forgetHidden(l)
-	if n := len(p.named); n == 0 || n == 1 && p.named[0].sm != nil {
-		return
+	if n := len(p.named); n == 0 || n == 1 && !owed && p.named[0].sm != nil {
+		return true
 	}
 	if len(l.hidden) == maxHidden {
 		l.hidden = append(l.hidden[:0], l.hidden[maxHidden/4:]...)
 	}
 	l.hidden = append(l.hidden, id)
+	return false
 }
 
 // forgetHidden has those records go that nobody needs any more, with the next

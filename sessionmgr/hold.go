@@ -76,10 +76,9 @@ func (p *pipeline) keepVolatile(s *Session, d *Delivery) {
 	case st.Kind == stanza.Message: // it says what became of one that is acknowledged
 		p.keep(s, held{stanza: st})
 	case st.Kind == stanza.Presence:
-		if s.held.replace(st) {
-			return
+		if !s.held.replace(st) {
+			p.keep(s, held{stanza: st})
 		}
-		p.keep(s, held{stanza: st})
 	case s.held.iqs() >= heldIQs:
 		p.miss(nil, *d, false, nil)
 	default:
@@ -125,6 +124,10 @@ func (p *pipeline) letGo(s *Session) {
 		d := Delivery{To: s, Stanza: h.stanza}
 		if h.kept && !here { // older ones are owed still: this one comes after them
 			p.miss(nil, d, true, h.shared)
+			continue
+		}
+		if s.sm != nil { // what waits for a batch has its numbers: this comes after it
+			p.number(&item{one: d, routed: h.kept})
 			continue
 		}
 		p.deliverOne(&item{routed: h.kept}, &d, h.shared)

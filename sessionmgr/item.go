@@ -35,6 +35,7 @@ type Delivery struct {
 	n     uint32 // the number that it gets, with stream management
 	epoch uint32 // of the session's stream
 	live  bool   // it goes to that stream
+	copy  bool   // of a message that is for others
 }
 
 // item is what the queue holds: an entry, a single delivery (the common case,
@@ -46,6 +47,7 @@ type item struct {
 	owe     *ledger  // one.Stanza is for this account and for none of its sessions
 	chunk   *chunk   // stanzas from a log
 	copies  bool     // Out is one message for several sessions of an account
+	carbons *carbons // copies of that message for others, nil for none
 	count   bool     // From's stanza is handled once this item is released
 	fenced  bool     // it comes of a stanza of From's stream with that epoch
 	epoch   uint32   // only if fenced
@@ -67,10 +69,10 @@ type item struct {
 
 // weight is what an item that waits counts for at the bounds.
 func (it *item) weight() (entries, bytes int) {
-	if it.count && it.one.Stanza == nil && it.Out == nil { // one with each stanza, and small
+	if it.count && it.one.Stanza == nil && it.Out == nil && it.carbons == nil { // one with each stanza, and small
 		return 0, 0
 	}
-	bytes = it.Writes.Size() + len(it.Out)*16
+	bytes = it.Writes.Size() + len(it.Out)*16 + it.carbons.size()
 	for _, st := range []*stanza.Stanza{it.one.Stanza, it.shown()} {
 		if st != nil && len(it.Writes.Ops) == 0 {
 			bytes += st.Size()

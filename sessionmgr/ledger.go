@@ -28,7 +28,8 @@ const (
 // can't be given is owed without reading anything.
 type ledger struct {
 	account jid.JID
-	uses    int // guarded by ledgers.mu
+	uses    int32  // guarded by ledgers.mu
+	left    uint32 // sessions that have ended so far
 
 	// owed is what no session has to get: first the messages that reached nobody,
 	// an open segment, then what sessions left behind that have ended.
@@ -36,7 +37,6 @@ type ledger struct {
 	// undecided is what is owed if none of the other sessions that have still to get
 	// it does.
 	undecided []segment
-	left      uint32 // sessions that have ended so far
 	owedLast  uint64 // id of the last record that names nobody, or above
 	last      uint64 // id of the last message given to the store
 	durable   uint64 // id of the last message that is in the log for good, or never will be
@@ -45,14 +45,13 @@ type ledger struct {
 	size      int64  // bytes of the log, about
 	written   int64  // what the stored record says of size
 
-	hidden   []uint64 // records that are not of the archive, to go once nobody needs them
-	trimFrom int64    // the size from which trimming is tried again
-	trimmed  int64    // unix nanoseconds when the retention was last applied
-	trims    bool     // a goroutine applies it
-
+	hidden   []uint64    // records that are not of the archive, to go once nobody needs them
+	trimFrom int64       // the size from which trimming is tried again
+	trimmed  int64       // unix nanoseconds when the retention was last applied
 	lately   *sentLately // what its sessions have sent, nil where there is one at most
 	catching *Session    // without stream management: gets what is owed, or nil
 	dead     bool        // the account was deleted: nothing is written any more
+	trims    bool        // a goroutine applies the retention
 
 	prefs atomic.Pointer[ArchivePrefs] // nil: the server's default
 }

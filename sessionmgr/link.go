@@ -26,6 +26,11 @@ type Link interface {
 	Close(why *stream.Error)
 }
 
+// Catcher is a Link that wants to know when its session has been given everything
+// that it had to catch up with: after a resumption, what is sent again and what
+// waited. CaughtUp comes on any goroutine, and may come again.
+type Catcher interface{ CaughtUp() }
+
 // LinkInfo is what a link tells about itself, for listings and logs: given when
 // the session is opened and renewed after TLS and SASL.
 type LinkInfo struct {

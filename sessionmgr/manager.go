@@ -39,7 +39,10 @@ type Options struct {
 	// Hibernate is how long a session may be without a connection until it ends,
 	// where its client has turned resumption on: a second to 30 days, default 10 min.
 	// The server's own downtime doesn't count. Negative: nothing is resumed.
-	Hibernate      time.Duration
+	Hibernate time.Duration
+	// InactiveHold is how long presence waits at the longest for a client that has
+	// said that nobody looks at it: a second to a day, default 10 min. Negative: nothing waits.
+	InactiveHold   time.Duration
 	MaxHibernating int  // sessions of an account without a connection, default 5
 	SilentUnknown  bool // messages to accounts that don't exist vanish instead of bouncing
 	Log            *slog.Logger
@@ -72,6 +75,9 @@ func (o *Options) setDefaults() {
 	if o.Hibernate == 0 {
 		o.Hibernate = 10 * time.Minute
 	}
+	if o.InactiveHold == 0 {
+		o.InactiveHold = 10 * time.Minute
+	}
 	if o.MaxHibernating == 0 {
 		o.MaxHibernating = 5
 	}
@@ -95,6 +101,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("sessionmgr: MaxSessions is %d, must be up to %d", o.MaxSessions, maxTargets)
 	case o.Retention < 0:
 		return fmt.Errorf("sessionmgr: Retention is %v, a time can't be negative", o.Retention)
+	case o.InactiveHold > 0 && (o.InactiveHold < time.Second || o.InactiveHold > 24*time.Hour):
+		return fmt.Errorf("sessionmgr: InactiveHold is %v, must be a second to a day, or negative for none", o.InactiveHold)
 	case o.Hibernate > 0 && (o.Hibernate < time.Second || o.Hibernate > maxHibernate):
 		return fmt.Errorf("sessionmgr: Hibernate is %v, must be a second to 30 days, or negative for no resumption", o.Hibernate)
 	}

@@ -89,17 +89,24 @@ func (m *Manager) routeMessage(ctx context.Context, from *source, st *stanza.Sta
 	}
 	switch messageTable[row][column][messageColumn[st.Type]] {
 	case match:
-		m.deliver(from, named, st)
+		m.deliverTo(from, st, sessions, []*Session{named})
 	case top:
 		m.deliverSome(from, st, sessions, best, leader)
 	case all:
 		m.deliverSome(from, st, sessions, 0, leader)
 	case keep:
-		if !keptOffline(st) {
-			m.undelivered(st, "")
-			return nil
+		c := m.carbonsOf(from, st, sessions, nil)
+		if keptOffline(st) {
+			return m.owe(ctx, from, st.To.Bare(), st, c, forgets)
 		}
-		return m.owe(ctx, from, st.To.Bare(), st, forgets)
+		if c != nil {
+			it := item{routed: true, carbons: c}
+			from.sign(&it)
+			m.pipe.submit(it)
+		}
+		if c == nil || len(c.to) == 0 {
+			m.undelivered(st, "")
+		}
 	case refuse:
 		if row == missing && m.o.SilentUnknown && messageTable[absent][column][messageColumn[st.Type]] == keep {
 			m.undelivered(st, "") // as silent as an existing account would be
@@ -113,13 +120,24 @@ func (m *Manager) routeMessage(ctx context.Context, from *source, st *stanza.Sta
 }
 
 // rowOf says which row of the table an account is in, its highest priority, and
-// a session that has it.
+// a session that has it. A session that hibernates and that contacts are told isn't
+// there is not the most available one where another can take messages ("according
+// to the server's implementation-specific algorithm", RFC 6121 §8.5.2.1.1): its
+// priority gets it messages, and doesn't keep them from others.
 func rowOf(sessions []*Session, exists bool) (row int, best int32, leader *Session) {
 	best = unreachable
+	seen, first := int32(unreachable), (*Session)(nil)
 	for _, s := range sessions {
-		if reach := s.reach.Load(); reach > best {
+		reach := s.reach.Load()
+		if reach > best {
 			best, leader = reach, s
 		}
+		if reach > seen && !s.Unseen() {
+			seen, first = reach, s
+		}
+	}
+	if seen >= 0 {
+		best, leader = seen, first
 	}
 	switch {
 	case !exists:
@@ -143,22 +161,31 @@ func (m *Manager) deliverSome(from *source, st *stanza.Stanza, sessions []*Sessi
 			some = append(some, s)
 		}
 	}
-	switch len(some) {
-	case 0:
-		m.deliver(from, leader, st)
-		return
-	case 1:
-		m.deliver(from, some[0], st)
-		return
+	if len(some) == 0 {
+		some = append(some, leader)
 	}
-	out := make([]Delivery, len(some))
-	for i, s := range some {
-		out[i] = Delivery{To: s, Stanza: st}
+	m.deliverTo(from, st, sessions, some)
+}
+
+// deliverTo delivers a message to some sessions of an account, and copies to
+// others.
+func (m *Manager) deliverTo(from *source, st *stanza.Stanza, sessions, some []*Session) {
+	it := item{routed: true, carbons: m.carbonsOf(from, st, sessions, some)}
+	if len(some) == 1 {
+		it.one = Delivery{To: some[0], Stanza: st}
+		if !m.Hooks.StanzaOut.Empty() && !m.mayGoOut(some[0], st) {
+			return
+		}
+	} else {
+		out := make([]Delivery, len(some))
+		for i, s := range some {
+			out[i] = Delivery{To: s, Stanza: st}
+		}
+		if it.Out = m.filterOut(out); len(it.Out) == 0 {
+			return
+		}
+		it.copies = true
 	}
-	if out = m.filterOut(out); len(out) == 0 {
-		return
-	}
-	it := item{Entry: Entry{Out: out}, copies: true, routed: true}
 	from.sign(&it)
 	m.pipe.submit(it)
 }

@@ -28,6 +28,7 @@ type metrics struct {
 	redone     prometheus.Counter
 	pulled     prometheus.Counter
 	duplicates prometheus.Counter
+	rested     prometheus.Counter
 	acksOut    prometheus.Counter
 	acksAsked  prometheus.Counter
 	acksIn     prometheus.Counter
@@ -55,6 +56,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	ms.restored = counter("restored_total", "Sessions of an earlier process that were brought back.")
 	ms.redone = counter("redelivered_total", "Stanzas sent again after a resumption.")
 	ms.pulled = counter("pulled_total", "Messages delivered from the log, for the first time on a stream.")
+	ms.rested = counter("inactive_held_total", "Stanzas that were held back from a client that is inactive, or dropped.")
 	ms.duplicates = counter("duplicates_dropped_total", "Messages that a client sent again in a new session, and that had been handled.")
 	ms.acksOut = counter("acks_sent_total", "Acknowledgements sent to clients.")
 	ms.acksAsked = counter("acks_requested_total", "Acknowledgements asked of clients.")
@@ -74,7 +76,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	ms.in[stanza.IQ] = stanzas.WithLabelValues("iq")
 	if reg != nil {
 		reg.MustRegister(ms.opened, ms.bound, ms.out, ms.stale, ms.owed, ms.commitErrors, ms.panics, ms.ends, stanzas,
-			ms.enabled, ms.hibernated, ms.restored, ms.redone, ms.pulled, ms.duplicates, ms.acksOut, ms.acksAsked, ms.acksIn,
+			ms.enabled, ms.hibernated, ms.restored, ms.redone, ms.pulled, ms.duplicates, ms.rested, ms.acksOut, ms.acksAsked, ms.acksIn,
 			ms.resumes, ms.resumeAge, ms.commitTime, ms.commitSize)
 	}
 	return ms

@@ -35,6 +35,7 @@ type mailbox struct {
 type letter struct {
 	no      int
 	delayed bool
+	copied  bool // it came as a copy
 	size    int
 }
 
@@ -47,7 +48,7 @@ func (b *mailbox) Append(st *stanza.Stanza) error {
 	}
 	l := letter{no: -1, size: len(st.AppendTo(nil)), delayed: st.HasChild(stanza.NSDelay, "delay")}
 	if st.Kind == stanza.Message && !st.IsError() {
-		fmt.Sscanf(st.ID, "m%d", &l.no)
+		l.no, l.copied = messageNo(st)
 	}
 	b.in = append(b.in, l)
 	return nil
@@ -189,6 +190,12 @@ func (md *model) step() {
 		b.slow = md.rng.IntN(2) == 0
 		md.alive, md.all = append(md.alive, b), append(md.all, b)
 		md.log("bind %s slow=%v", b.JID(), b.slow)
+		if md.most > 1 && md.rng.IntN(3) == 0 {
+			md.log("has carbons")
+			if err := md.h.SetCarbons(context.Background(), b.Session, true); err != nil {
+				md.t.Fatal(err)
+			}
+		}
 		if md.rng.IntN(4) > 0 {
 			md.log("available 0")
 			md.prefer(b, 0)
@@ -274,14 +281,19 @@ func (md *model) check() {
 	got := make([]int, len(md.sent))        // times written, in all
 	first := make([]*mailbox, len(md.sent)) // whoever got it first for good
 	for _, b := range md.all {
-		seen := map[int]bool{}
+		seen, copied := map[int]bool{}, map[int]bool{}
 		newest := -1
 		for _, l := range b.in[:b.written] {
 			if l.no < 0 {
 				continue
 			}
 			got[l.no]++
+			copied[l.no] = copied[l.no] || l.copied
 			switch {
+			case seen[l.no] && copied[l.no] && md.archive == ArchiveNever: // no record says that it has a copy
+			case l.copied && !seen[l.no]:
+				seen[l.no] = true
+				continue
 			case seen[l.no]:
 				md.fatal("%s got m%d twice", b.JID(), l.no)
 			case l.delayed && first[l.no] != nil && !first[l.no].unread:

@@ -20,7 +20,7 @@ const (
 // owe appends a message to the log of its account. It may read storage. from is
 // the session that sent it, or nil. forgets is what ledgers.forgets was before
 // the account was known to exist.
-func (m *Manager) owe(ctx context.Context, from *source, account jid.JID, st *stanza.Stanza, forgets uint64) error {
+func (m *Manager) owe(ctx context.Context, from *source, account jid.JID, st *stanza.Stanza, c *carbons, forgets uint64) error {
 	l, err := m.ledgers.acquire(ctx, account)
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (m *Manager) owe(ctx context.Context, from *source, account jid.JID, st *st
 			return err
 		}
 	}
-	it := item{one: Delivery{Stanza: st}, owe: l, routed: true}
+	it := item{one: Delivery{Stanza: st}, owe: l, routed: true, carbons: c}
 	from.sign(&it)
 	m.pipe.submit(it)
 	return nil
@@ -72,7 +72,7 @@ func (p *pipeline) oweLate() {
 		for _, it := range some {
 			account, st := it.one.To.JID().Bare(), it.one.Stanza
 			from := &source{s: it.From, counted: true}
-			if err := p.m.owe(p.m.ctx, from, account, st, p.m.ledgers.forgets.Load()); err != nil {
+			if err := p.m.owe(p.m.ctx, from, account, st, nil, p.m.ledgers.forgets.Load()); err != nil {
 				p.m.log.Error("message can't be kept", "account", account, "err", err)
 				p.m.bounce(from, st, p.m.handlingError(p.m.ctx, err))
 			}
@@ -143,7 +143,7 @@ func (m *Manager) gave(l *ledger, c *chunk) {
 	}
 	l.undecided = append(l.undecided, c.put...)
 	l.gave(c.segs, c.upTo)
-	l.served(c.size)
+	l.served(c.served())
 	m.pipe.forgetHidden(l)
 	m.trim(l)
 	m.saveLedger(l)

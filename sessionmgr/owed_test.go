@@ -216,7 +216,7 @@ func TestRecordsOfOtherVersionsAreRefused(t *testing.T) {
 	if _, ok := r.names(0); ok {
 		t.Error("a record for somebody is taken for one for nobody")
 	}
-	rec[0] = recordVersion + 1
+	rec[0] = recordVersionCopy + 1
 	if _, err := viewRecord(rec); err == nil {
 		t.Error("a record of a later version was read")
 	}

@@ -163,6 +163,7 @@ func (p *pipeline) process(it *item) {
 	if it.count && it.From.sm != nil {
 		it.From.sm.accepted++
 	}
+	p.quieten(it)
 	p.number(it)
 }
 
@@ -215,7 +216,9 @@ func (p *pipeline) logs(it *item) bool {
 			return true
 		}
 	}
-	return false
+	must := false
+	it.carbons.each(func(d *Delivery) { must = must || d.To.sm != nil || d.To.behind })
+	return must
 }
 
 func (p *pipeline) mustLog(d *Delivery, st *stanza.Stanza) bool {
@@ -241,6 +244,7 @@ func (p *pipeline) waitsFor(it *item) (no uint64) {
 	for _, d := range it.Out {
 		no = max(no, d.To.pendingBatch)
 	}
+	it.carbons.each(func(d *Delivery) { no = max(no, d.To.pendingBatch) })
 	return no
 }
 
@@ -267,6 +271,7 @@ func (p *pipeline) wait(b *batch, it *item) {
 	if it.chunk != nil {
 		it.chunk.s.waitFor(b.no)
 	}
+	it.carbons.each(func(d *Delivery) { d.To.waitFor(b.no) })
 }
 
 func (s *Session) waitFor(no uint64) { s.pendingBatch = max(s.pendingBatch, no) }

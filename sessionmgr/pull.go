@@ -33,6 +33,7 @@ type chunk struct {
 	segs    []segment // the parts of it that this is of
 	upTo    uint64    // the log was looked at up to here
 	size    int64     // of the records
+	copied  int64     // of those that are given as copies
 	put     []segment // records that others may still get
 	openPut int       // segments of put from here on may grow
 	first   uint32    // number of the first, once sealed
@@ -123,6 +124,9 @@ func (m *Manager) pull(s *Session, l *ledger, link Link, epoch uint32) {
 		switch {
 		case over:
 			if m.pulled(s, l, epoch) {
+				if c, ok := link.(Catcher); ok {
+					c.CaughtUp()
+				}
 				m.FlushTouched()
 				return
 			}
@@ -234,7 +238,7 @@ func (s *Session) claimSent() uint64 {
 
 // owedTo returns what a session gets of what its account is or was owed.
 func (m *Manager) owedTo(s *Session, l *ledger) want {
-	w := want{owed: true}
+	w := want{owed: true, reader: s.queue.tag}
 	if s.fetched != nil {
 		w.skip = *s.fetched
 	}
@@ -311,11 +315,11 @@ func (m *Manager) written(s *Session, l *ledger, link Link, c *chunk) {
 			m.gave(l, c)
 		case s.ledger != l: // it has ended since, and left what it had to pull
 			l.got(s.queue.tag, c.upTo)
-			l.served(c.size)
+			l.served(c.served())
 			m.saveLedger(l)
 		default:
 			s.queue.after = max(s.queue.after, c.upTo)
-			l.served(c.size)
+			l.served(c.served())
 			if s.sm != nil { // turned on meanwhile
 				m.pipe.dirty(s)
 			}
@@ -396,12 +400,12 @@ func (p *pipeline) deliverChunk(c *chunk) {
 	case c.redo > 0:
 	case c.owed && !c.plain:
 		a.claimSent = c.upTo
-		s.ledger.served(c.size)
+		s.ledger.served(c.served())
 		p.claimDone(s)
 	case !c.owed:
 		s.queue.sent = max(s.queue.sent, c.upTo)
 		if !c.plain {
-			s.ledger.served(c.size)
+			s.ledger.served(c.served())
 			if len(a.unacked) == 0 && len(a.redo) == 0 && s.queue.after < c.upTo { // nothing in between was for it
 				s.queue.after = c.upTo
 			}
@@ -463,6 +467,7 @@ func (m *Manager) leave(s *Session) {
 	if len(m.registry.bound(l.account)) < 2 {
 		l.lately = nil
 	}
+	m.pipe.forgetHidden(l)
 	if next := m.eligible(l, s); next != nil && l.owes() {
 		m.pipe.after(next, func() { m.startOwed(l, next) })
 	}

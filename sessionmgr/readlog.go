@@ -3,6 +3,7 @@ package sessionmgr
 import (
 	"context"
 	"errors"
+	"time"
 
 	"weir/jid"
 	"weir/stanza"
@@ -50,17 +51,30 @@ func (c *chunk) look(id uint64, r *record, w *want, account jid.JID, size int64)
 			return err
 		}
 		c.size += size
-		c.stanzas = append(c.stanzas, c.delayed(st, id, r, account))
-		c.refs = append(c.refs, sent{id: id, claim: c.owed, hide: r.hidden() && r.count() <= 1})
+		if t, _ := r.names(c.s.queue.tag); t.copy && !c.owed {
+			c.copied += size
+			st = c.copyOf(st, id, r, account)
+		} else {
+			st = c.delayed(st, id, r, account)
+		}
+		c.stanzas = append(c.stanzas, st)
+		c.refs = append(c.refs, sent{id: id, claim: c.owed, hide: r.hidden() && r.single()})
 	case put:
 		for i := range r.count() {
-			if tag := r.target(i).tag; !covered(w.alive, tag, id) {
-				c.putBack(tag, id)
+			if t := r.target(i); !t.copy && !covered(w.alive, t.tag, id) {
+				c.putBack(t.tag, id)
 			}
+		}
+		if r.originals() == 0 {
+			c.putBack(0, id)
 		}
 	}
 	return nil
 }
+
+// served is the size of what waits no more once the chunk is delivered. Copies
+// don't count as waiting.
+func (c *chunk) served() int64 { return c.size - c.copied }
 
 // putBack notes a record that others may still get. Those of one tag make up one
 // segment as long as nothing else that names it comes between.
@@ -100,6 +114,18 @@ func (c *chunk) delayed(st *stanza.Stanza, id uint64, r *record, account jid.JID
 	return st
 }
 
+// copyOf wraps a message from the log for a session that gets a copy.
+func (c *chunk) copyOf(st *stanza.Stanza, id uint64, r *record, account jid.JID) *stanza.Stanza {
+	if !r.hidden() {
+		st = st.WithStanzaID(account, ArchiveID(id))
+	}
+	var at time.Time
+	if r.at.UnixNano() < c.s.awayUntil() {
+		at = r.at
+	}
+	return carbonOf(st, account, at).With(account, c.s.JID())
+}
+
 // readRedo reads the records of what was sent on an earlier stream. A volatile
 // stanza is there, or was dropped.
 func (m *Manager) readRedo(l *ledger, c *chunk) error {
@@ -129,6 +155,8 @@ func (m *Manager) readRedo(l *ledger, c *chunk) error {
 			}
 			if x.claim {
 				st = st.WithChild(stanza.Delay(l.account.Host(), r.at, "Offline Storage"))
+			} else if t, _ := r.names(c.s.queue.tag); t.copy {
+				st = carbonOf(st, l.account, time.Time{}).With(l.account, c.s.JID())
 			}
 		}
 		if st != nil {

@@ -11,17 +11,24 @@ import (
 // A record of an account's log is one message: archive entry, offline message
 // and entry of a session's queue at once. It names the sessions that it was for
 // and, where it was given to a live stream, the number that it got there: so the
-// commit that makes the message durable makes the numbers durable too.
+// commit that makes the message durable makes the numbers durable too. A session
+// may also be named for a copy of it (XEP-0280): then it is given that, and
+// nobody is owed it.
 //
-//	version 1 | flags 1 | unix ms 8 | targets 1 | (tag 8, live 1, n 4)… | stanza
+//	version 1 | flags 1 | unix ms 8 | targets 1 | (tag 8, how 1, n 4)… | stanza
 
 // recordVersion is the first byte of a log record. Version 1 had no flags and
-// no targets: it was always a message that reached nobody.
-const recordVersion = 2
+// no targets: it was always a message that reached nobody. One that names a
+// session for a copy is of version 3, since a program that doesn't know of copies
+// would give out the message in its place.
+const (
+	recordVersion     = 2
+	recordVersionCopy = 3
+)
 
 // Flags of a record.
 const (
-	recordOutgoing = 1 << iota // the account sent it; nobody is to get it
+	recordOutgoing = 1 << iota // the account sent it; nobody is to get more than a copy
 	recordHidden               // kept until it is delivered, not part of the archive
 )
 
@@ -31,11 +38,18 @@ const (
 	maxTargets   = 255
 )
 
+// How a target gets the message, as bits.
+const (
+	targetLive = 1 << iota
+	targetCopy
+)
+
 // target is a session that a message was for.
 type target struct {
 	tag  uint64
 	n    uint32 // its number on the stream, if live
 	live bool   // it was given to a live stream
+	copy bool   // it gets a copy of what was meant for others
 }
 
 // encodeRecord returns a log record with room for nothing else. inner is the
@@ -48,11 +62,15 @@ func encodeRecord(at time.Time, flags byte, targets []target, rendered []byte) [
 	b = append(b, byte(len(targets)))
 	for _, t := range targets {
 		b = binary.BigEndian.AppendUint64(b, t.tag)
-		live := byte(0)
+		how := byte(0)
 		if t.live {
-			live = 1
+			how = targetLive
 		}
-		b = binary.BigEndian.AppendUint32(append(b, live), t.n)
+		if t.copy {
+			how |= targetCopy
+			b[0] = recordVersionCopy
+		}
+		b = binary.BigEndian.AppendUint32(append(b, how), t.n)
 	}
 	return append(b, rendered...)
 }
@@ -71,8 +89,8 @@ func viewRecord(b []byte) (record, error) {
 	if len(b) >= 9 && b[0] == 1 {
 		return record{at: time.UnixMilli(int64(binary.BigEndian.Uint64(b[1:]))), raw: b[9:]}, nil
 	}
-	if len(b) < recordHead || b[0] != recordVersion || len(b) < recordHead+targetLength*int(b[10]) {
-		return record{}, fmt.Errorf("sessionmgr: log record of %d bytes isn't of version %d", len(b), recordVersion)
+	if len(b) < recordHead || b[0] != recordVersion && b[0] != recordVersionCopy || len(b) < recordHead+targetLength*int(b[10]) {
+		return record{}, fmt.Errorf("sessionmgr: log record of %d bytes isn't of a version up to %d", len(b), recordVersionCopy)
 	}
 	end := recordHead + targetLength*int(b[10])
 	return record{
@@ -93,14 +111,33 @@ func (r *record) count() int { return len(r.targets) / targetLength }
 // target returns one of them.
 func (r *record) target(i int) target {
 	b := r.targets[i*targetLength:]
-	return target{tag: binary.BigEndian.Uint64(b), live: b[8] != 0, n: binary.BigEndian.Uint32(b[9:])}
+	return target{
+		tag: binary.BigEndian.Uint64(b), n: binary.BigEndian.Uint32(b[9:]),
+		live: b[8]&targetLive != 0, copy: b[8]&targetCopy != 0,
+	}
 }
 
-// names looks for a session among those that the message was for; tag 0 stands
-// for nobody: it is found where there is none.
+// originals returns how many sessions were to get the message itself.
+func (r *record) originals() (n int) {
+	for i := range r.count() {
+		if !r.target(i).copy {
+			n++
+		}
+	}
+	return n
+}
+
+// single reports whether one acknowledgement is all that a record waits for that
+// isn't of the archive. One that is owed waits for more than a copy's.
+func (r *record) single() bool {
+	return r.count() == 0 || r.count() == 1 && (r.outgoing() || r.originals() == 1)
+}
+
+// names looks for a session among those that get the message or a copy; tag 0
+// stands for nobody: it is found where there is none who was to get the message.
 func (r *record) names(tag uint64) (t target, ok bool) {
 	if tag == 0 {
-		return target{}, r.count() == 0 && !r.outgoing()
+		return target{}, !r.outgoing() && r.originals() == 0
 	}
 	for i := range r.count() {
 		if t = r.target(i); t.tag == tag {

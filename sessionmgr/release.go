@@ -74,6 +74,7 @@ func (p *pipeline) unseal(it *item) bool {
 	for i := range it.Out {
 		it.Out[i].live = false
 	}
+	it.carbons.each(func(d *Delivery) { d.live = false })
 	return it.durable()
 }
 

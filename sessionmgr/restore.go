@@ -121,8 +121,12 @@ func (p *Snapshot) session(m *Manager) (*Session, error) {
 		traits: m.share(LinkInfo{}), priority: p.Priority, interested: p.Interested,
 		resumable: p.Resumable,
 	}
+	if p.Device != "" || p.Software != "" || p.DeviceName != "" {
+		s.device = &Device{p.Device, p.Software, p.DeviceName}
+	}
 	s.handled.Store(p.Handled)
 	s.sent.Store(p.Sent)
+	s.carbons.Store(p.Carbons)
 	s.reach.Store(unreachable)
 	if p.Presence != "" {
 		if s.presence, err = stanza.Parse([]byte(p.Presence)); err != nil {

@@ -204,7 +204,8 @@ func (m *Manager) takeOver(s *Session, link Link, key [32]byte, h uint32, seen r
 	s.mu.Unlock()
 	s.epoch++
 	s.window.Store(nil)
-	s.tail = nil // its client has <enabled/>, and so what came before
+	s.inactive.Store(false) // XEP-0352 §5.2
+	s.tail = nil            // its client has <enabled/>, and so what came before
 	if a.restored {
 		a.restored = false
 		a.acked, a.out = h, h
@@ -237,7 +238,7 @@ func (m *Manager) takeOver(s *Session, link Link, key [32]byte, h uint32, seen r
 // that the session goes on there.
 func (m *Manager) attach(s, temp *Session, link Link, resumed func(*Session, uint32)) (away time.Duration, err error) {
 	temp.mu.Lock()
-	traits, remote, alive := temp.traits, temp.remote, temp.state == Unbound
+	traits, remote, device, alive := temp.traits, temp.remote, temp.device, temp.state == Unbound
 	temp.mu.Unlock()
 	s.mu.Lock()
 	if s.attached != link || !alive || s.state != Bound && s.state != Hibernating {
@@ -252,8 +253,15 @@ func (m *Manager) attach(s, temp *Session, link Link, resumed func(*Session, uin
 	}
 	s.generation++
 	s.traits, s.remote = traits, remote
+	if device != nil { // it is whose it is now
+		s.device = device
+	}
 	s.mu.Unlock()
 	a := s.sm
+	if device != nil {
+		a.snap = true
+		m.pipe.dirty(s)
+	}
 	w := &window{link: link}
 	w.handled.Store(a.durable)
 	w.told = a.durable

@@ -27,11 +27,15 @@ type phone struct {
 	heard []heard
 	line  *line // nil while cut
 	ended bool
+	// With copies: what it has to hear, once, whether for itself or as a copy.
+	carbons bool
+	due     []int
 }
 
 type heard struct {
 	no   int // of the message, -1 for anything else
 	owed bool
+	copy bool
 	at   uint32 // its number
 }
 
@@ -58,7 +62,7 @@ func (n *line) Append(st *stanza.Stanza) error {
 	}
 	h := heard{no: -1}
 	if st.Kind == stanza.Message && !st.IsError() {
-		fmt.Sscanf(st.ID, "m%d", &h.no)
+		h.no, h.copy = messageNo(st)
 		h.owed = strings.Contains(string(st.AppendTo(nil)), "Offline Storage")
 	}
 	n.p.has++
@@ -82,6 +86,19 @@ func (n *line) got() uint32 {
 	return n.p.has
 }
 
+// messageNo returns the number of a message of the models, also of one that is
+// forwarded; -1 for any other.
+func messageNo(st *stanza.Stanza) (no int, copied bool) {
+	id := st.ID
+	if copied = st.HasChild(nsCarbons, ""); copied {
+		_, id, _ = strings.Cut(string(st.AppendTo(nil)), " id='")
+	}
+	if _, err := fmt.Sscanf(id, "m%d", &no); err != nil {
+		return -1, copied
+	}
+	return no, copied
+}
+
 // resumeModel is a random history of phones of one account.
 type resumeModel struct {
 	t      *testing.T
@@ -91,6 +108,7 @@ type resumeModel struct {
 	romeo  *line
 	phones []*phone
 	sent   int
+	toHer  map[int]bool // messages to juliet
 	trace  []string
 }
 
@@ -140,7 +158,21 @@ func (md *resumeModel) available(p *phone) {
 	if err != nil {
 		md.fatal("%v", err)
 	}
-	p.line.SetPresence(st, 0)
+	priority := []int8{0, 0, 0, 5, -1}[md.rng.IntN(5)]
+	if p.name == "last" {
+		priority = 0
+	}
+	md.log("%s is available with %d", p.name, priority)
+	p.line.SetPresence(st, priority)
+}
+
+// carbons turns copies on.
+func (md *resumeModel) carbons(p *phone) {
+	md.log("%s has carbons", p.name)
+	if err := md.h.SetCarbons(context.Background(), p.line.Session, true); err != nil {
+		md.fatal("%v", err)
+	}
+	p.carbons = true
 }
 
 func (md *resumeModel) resume(p *phone) {
@@ -156,16 +188,33 @@ func (md *resumeModel) resume(p *phone) {
 	p.line = n
 }
 
-func (md *resumeModel) send() {
-	to := "juliet@verona.lit"
-	st, err := stanza.New(stanza.Message, "chat", fmt.Sprintf("m%d", md.sent), md.romeo.JID(), jid.MustParse(to), []byte("<body>x</body>"))
+// send has romeo write to juliet or to one of her phones, or a phone to romeo.
+func (md *resumeModel) send(alive []*phone) {
+	from, to := md.romeo, "juliet@verona.lit"
+	var writer *phone
+	if len(alive) > 0 {
+		switch p := alive[md.rng.IntN(len(alive))]; {
+		case md.rng.IntN(3) > 0:
+		case md.rng.IntN(2) == 0:
+			to += "/" + p.name
+		case p.line != nil && !p.line.dead:
+			writer, from, to = p, p.line, "romeo@verona.lit/orchard"
+		}
+	}
+	st, err := stanza.New(stanza.Message, "chat", fmt.Sprintf("m%d", md.sent), from.JID(), jid.MustParse(to), []byte("<body>x</body>"))
 	if err != nil {
 		md.fatal("%v", err)
 	}
-	md.log("send m%d", md.sent)
+	md.log("send m%d to %s", md.sent, to)
+	md.toHer[md.sent] = writer == nil
+	for _, p := range alive {
+		if p.carbons && p != writer {
+			p.due = append(p.due, md.sent)
+		}
+	}
 	md.sent++
 	done := make(chan struct{})
-	if md.h.Inbound(md.romeo.Session, md.romeo, st, func() { close(done) }) {
+	if md.h.Inbound(from.Session, from, st, func() { close(done) }) {
 		<-done
 	}
 	md.h.FlushTouched()
@@ -234,7 +283,7 @@ func (md *resumeModel) step() {
 	}
 	n := md.rng.IntN(20)
 	if n < 8 {
-		md.send()
+		md.send(alive)
 		return
 	}
 	if len(alive) == 0 || n < 10 && len(alive) < 5 {
@@ -242,8 +291,10 @@ func (md *resumeModel) step() {
 		md.log("bind %s", p.name)
 		md.phones = append(md.phones, p)
 		md.bind(p)
+		if md.rng.IntN(2) == 0 {
+			md.carbons(p)
+		}
 		if md.rng.IntN(5) > 0 {
-			md.log("available")
 			md.available(p)
 		}
 		return
@@ -259,8 +310,25 @@ func (md *resumeModel) step() {
 	case p.line == nil:
 		md.log("%s resumes", p.name)
 		md.resume(p)
+	case md.rng.IntN(2) == 0:
+		md.look(p)
 	default:
 		md.h.settle()
+	}
+}
+
+// look has somebody look at a phone, or nobody, while presence comes.
+func (md *resumeModel) look(p *phone) {
+	away := md.rng.IntN(2) == 0
+	md.log("%s is inactive: %v", p.name, away)
+	md.h.SetInactive(p.line.Session, p.line, away)
+	for range md.rng.IntN(4) {
+		from := jid.MustParse(fmt.Sprintf("romeo@verona.lit/%d", md.rng.IntN(3)))
+		st, err := stanza.New(stanza.Presence, "", "", from, p.line.JID(), nil)
+		if err != nil {
+			md.fatal("%v", err)
+		}
+		md.h.Submit(Entry{Out: []Delivery{{To: p.line.Session, Stanza: st}}})
 	}
 }
 
@@ -289,16 +357,30 @@ func (md *resumeModel) check() {
 		}
 	}
 	for no := range md.sent {
-		if !read[no] {
+		if !read[no] && md.toHer[no] {
 			md.fatal("m%d is lost: came %d times, and nobody has acknowledged it", no, got[no])
+		}
+	}
+}
+
+// copies holds that a phone which is still there has heard everything since it
+// wanted copies.
+func (md *resumeModel) copies(p *phone) {
+	heard := map[int]bool{}
+	for _, h := range p.heard {
+		heard[h.no] = true
+	}
+	for _, no := range p.due {
+		if !heard[no] {
+			md.fatal("%s did not hear of m%d", p.name, no)
 		}
 	}
 }
 
 // TestResumeModel goes through random histories of several phones of one
 // account, with restarts and with processes that stop without a word. In the end
-// somebody has acknowledged every message, and on no phone did one come twice or
-// out of order.
+// somebody has acknowledged every message to her, on no phone did one come twice
+// or out of order, be it as a copy, and who wants copies has heard everything.
 func TestResumeModel(t *testing.T) {
 	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -307,14 +389,19 @@ func TestResumeModel(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer st.Close()
-			md := &resumeModel{t: t, store: st, rng: rand.New(rand.NewPCG(seed, 7))}
+			md := &resumeModel{t: t, store: st, rng: rand.New(rand.NewPCG(seed, 7)), toHer: map[int]bool{}}
 			md.start()
 			for range 80 {
 				md.step()
 			}
 			for _, p := range md.phones {
 				if !p.ended {
+					if p.line == nil {
+						md.log("%s resumes", p.name)
+						md.resume(p)
+					}
 					md.h.settle()
+					md.copies(p)
 					md.end(p)
 				}
 			}

@@ -74,6 +74,7 @@ func (p *pipeline) sealItem(b *batch, it *item) {
 	for i := range it.Out {
 		p.sealDelivery(b, it, &it.Out[i])
 	}
+	it.carbons.each(func(d *Delivery) { p.sealDelivery(b, it, d) })
 	if it.chunk != nil {
 		p.sealChunk(b, it.chunk)
 	}
@@ -135,7 +136,8 @@ func (p *pipeline) sealMessage(b *batch, it *item) {
 		p.refuse(it, fullError(m.o.MaxLog))
 		return
 	}
-	now := time.Now()
+	owed := len(targets) == 0 // nobody is to get the message itself
+	targets, needs = p.copyTargets(b, it.carbons, targets, needs)
 	kind := classOf(st)
 	peer, from := st.From.Bare(), p.senders(it)
 	here := kind.archived && m.archives(l, peer)
@@ -146,50 +148,76 @@ func (p *pipeline) sealMessage(b *batch, it *item) {
 		for i := range it.Out {
 			it.Out[i].live = false
 		}
-	}
-	if !here && !there && !needs {
-		return
+		it.carbons.withdraw()
 	}
 	id := m.ids.Next()
-	p.rendered = st.AppendTo(p.rendered[:0])
 	if here || needs {
-		flags := byte(0)
-		if !here {
-			flags = recordHidden
-		}
-		it.id, it.hide = id, !here && len(targets) <= 1
-		rec := encodeRecord(now, flags, targets, p.rendered)
-		it.size = int64(len(rec))
-		m.logs.Append(&b.writes, l.account.String(), id, rec)
-		p.grew(b, l, id, it.size)
-		if !here {
-			p.hide(l, id)
-		}
-		if len(targets) == 0 {
+		it.id, it.hide = id, !here && p.hides(l, id, owed)
+		it.size = p.appendRecord(b, l, id, recordFlags(here), targets, st)
+		if owed {
 			l.owedLast = id
 		}
 		if waits {
 			l.waiting += it.size
 			it.waits = true
 		}
-		for _, s := range p.named {
-			if s.queue.after >= s.queue.last { // nothing was left: what is needed of the log begins here
-				s.queue.after = max(s.queue.after, id-1)
-			}
-			s.queue.last = id
-		}
 		if here {
 			it.stamp(l.account, id)
 		}
 	}
-	if there {
-		rec := encodeRecord(now, recordOutgoing, nil, p.rendered)
-		m.logs.Append(&b.writes, from.account.String(), id, rec)
-		p.grew(b, from, id, int64(len(rec)))
-	}
+	p.sealSent(b, it, from, id, there, st)
+	it.carbons.wrap(here, there, id)
+	p.rendered = p.rendered[:0]
 	if cap(p.rendered) > 64<<10 {
 		p.rendered = nil
 	}
+}
+
+// recordFlags are those of a message that was received.
+func recordFlags(archived bool) byte {
+	if archived {
+		return 0
+	}
+	return recordHidden
+}
+
+// sealSent gives a message its place in the log of its sender: where that
+// archives it, and where sessions of the sender get their copies from there.
+func (p *pipeline) sealSent(b *batch, it *item, from *ledger, id uint64, archived bool, st *stanza.Stanza) {
+	var few [4]target
+	targets, needs := few[:0], false
+	p.named = p.named[:0]
+	if c := it.carbons; c != nil && from != nil && !from.dead {
+		for i := range c.from {
+			targets, needs = p.copyTarget(b, &c.from[i], targets, needs)
+		}
+		if needs || archived {
+			c.id, c.hide = id, !archived && p.hides(from, id, false)
+		} else {
+			c.withdrawSent()
+		}
+	}
+	if needs || archived {
+		p.appendRecord(b, from, id, recordOutgoing|recordFlags(archived), targets, st)
+	}
+}
+
+// appendRecord appends a message to a log, for the sessions that are named.
+func (p *pipeline) appendRecord(b *batch, l *ledger, id uint64, flags byte, targets []target, st *stanza.Stanza) (size int64) {
+	if len(p.rendered) == 0 { // the other log has the same bytes
+		p.rendered = st.AppendTo(p.rendered)
+	}
+	rec := encodeRecord(time.Now(), flags, targets, p.rendered)
+	size = int64(len(rec))
+	p.m.logs.Append(&b.writes, l.account.String(), id, rec)
+	p.grew(b, l, id, size)
+	for _, s := range p.named {
+		if s.queue.after >= s.queue.last { // nothing was left: what is needed of the log begins here
+			s.queue.after = max(s.queue.after, id-1)
+		}
+		s.queue.last = id
+	}
+	return size
 }
 
 // senders returns the ledger of the account that an item's message is from, nil
@@ -263,22 +291,10 @@ func (p *pipeline) targets(b *batch, it *item, targets []target) (_ []target, wa
 		if s == nil || s.ledger == nil {
 			return // it has ended: whoever comes next gets the message
 		}
-		t := target{tag: s.queue.tag}
-		if s.up() && !s.behind && !p.overrun(s) && !p.slow(s) {
-			d.live, t.live = true, true
-			if a := s.sm; a != nil {
-				a.begin(b.no)
-				t.n = a.sealedOut + 1 // sealDelivery counts it
-			}
-		} else {
-			waits = true
-			if s.sm == nil && !s.noted {
-				b.ledger(s.ledger)
-			}
-		}
+		t := p.target(b, d)
+		waits = waits || !t.live
 		needs = needs || s.sm != nil
 		targets = append(targets, t)
-		p.named = append(p.named, s)
 	}
 	one(&it.one)
 	for i := range it.Out {
@@ -288,6 +304,24 @@ func (p *pipeline) targets(b *batch, it *item, targets []target) (_ []target, wa
 		waits = true
 	}
 	return targets, waits, needs
+}
+
+// target decides how a session gets a message: at once, with its number, or from
+// the log.
+func (p *pipeline) target(b *batch, d *Delivery) target {
+	s := d.To
+	t := target{tag: s.queue.tag, copy: d.copy}
+	if s.up() && !s.behind && !p.overrun(s) && !p.slow(s) {
+		d.live, t.live = true, true
+		if a := s.sm; a != nil {
+			a.begin(b.no)
+			t.n = a.sealedOut + 1 // sealDelivery counts it
+		}
+	} else if s.sm == nil && !s.noted {
+		b.ledger(s.ledger)
+	}
+	p.named = append(p.named, s)
+	return t
 }
 
 // up reports whether a session has a link that takes stanzas.
@@ -322,7 +356,7 @@ func (p *pipeline) refuse(it *item, e stanza.Error) {
 	if it.owe != nil {
 		p.m.ledgers.release(it.owe)
 	}
-	it.log, it.owe, it.Out, it.copies = false, nil, nil, false
+	it.log, it.owe, it.Out, it.copies, it.carbons = false, nil, nil, false, nil
 	d := p.bounced(it, e)
 	it.one = d
 }

@@ -65,8 +65,15 @@ func readSegments(b []byte) (segs []segment, rest []byte, ok bool) {
 }
 
 // want says which records of an account's log are to be given to one session.
+//
+// A copy (XEP-0280) is its session's alone: nobody is owed one, and that somebody
+// has one says nothing about the message itself, which is owed as if there were
+// no copies. Only a session that has its copy, or will get it from its own queue,
+// isn't given the message besides: what is owed has come to it then.
 type want struct {
 	segs []segment
+	// reader is the tag of the session, where owed is set.
+	reader uint64
 	// owed says that segs are what others have left. A message for several sessions
 	// is owed only once none of them has it or may still get it: ended has what
 	// sessions left that have ended, alive what others have still to get.
@@ -112,7 +119,8 @@ func (w *want) takes(id uint64, r *record) verdict {
 		if !g.covers(id) {
 			continue
 		}
-		if _, ok := r.names(g.tag); !ok {
+		t, ok := r.names(g.tag)
+		if !ok || w.owed && t.copy {
 			continue
 		}
 		if !w.owed {
@@ -130,10 +138,11 @@ func (w *want) takes(id uint64, r *record) verdict {
 func (w *want) responsible(id uint64, r *record) verdict {
 	v := give
 	for i := range r.count() {
-		tag := r.target(i).tag
+		t := r.target(i)
 		switch {
-		case covered(w.segs, tag, id) || covered(w.ended, tag, id):
-		case covered(w.alive, tag, id):
+		case t.copy && t.tag != w.reader:
+		case !t.copy && (covered(w.segs, t.tag, id) || covered(w.ended, t.tag, id)):
+		case covered(w.alive, t.tag, id):
 			v = put
 		default:
 			return pass // it has been acknowledged

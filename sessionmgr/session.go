@@ -27,10 +27,13 @@ type Session struct {
 	reach   atomic.Int32  // priority for routing; unreachable while not available
 	touched atomic.Bool   // on the manager's list of links to flush
 	tailed  atomic.Bool   // tail is not empty
-	active  atomic.Int64  // unix nanoseconds of the last stanza received
-	window  atomic.Pointer[window]
-	absence atomic.Pointer[absence] // nil without stream management
-	resent  atomic.Pointer[resent]  // what its client may send again; nil until it is looked for
+	// inactive says that the client's user looks elsewhere; written with the token.
+	inactive atomic.Bool
+	carbons  atomic.Bool  // it gets copies; written with the token
+	active   atomic.Int64 // unix nanoseconds of the last stanza received
+	window   atomic.Pointer[window]
+	absence  atomic.Pointer[absence] // nil without stream management
+	resent   atomic.Pointer[resent]  // what its client may send again; nil until it is looked for
 
 	// Owned by the pipeline's token holder.
 	queue        queue
@@ -43,6 +46,7 @@ type Session struct {
 	held         *holding // what waits while it is behind or away, nil for nothing
 	behind       bool     // it pulls its messages from the log
 	pulling      bool     // a goroutine does
+	resting      bool     // a timer runs for what waits while it is inactive
 	noted        bool     // its account's record says that it has messages to pull
 	enabling     bool     // stream management is being turned on
 	lost         bool     // the link takes nothing more
@@ -50,14 +54,15 @@ type Session struct {
 
 	mu         sync.Mutex     // guards what is below
 	attached   Link           // the last link
-	linked     bool           // that is the link of now; else it is lost
 	traits     *traits        // of the link
 	remote     netip.AddrPort // of the link
-	state      State
-	cause      *Cause // nil before the end
+	cause      *Cause         // nil before the end
 	host       string
+	device     *Device // nil: its client didn't say
 	full       jid.JID // bare JID from authentication to binding
 	presence   *stanza.Stanza
+	linked     bool // that is the link of now; else it is lost
+	state      State
 	priority   int8
 	interested bool
 	binding    bool   // Bind runs Bound, and what follows an end meanwhile

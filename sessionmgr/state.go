@@ -68,7 +68,11 @@ type Snapshot struct {
 	Resumes    uint32    `json:"resumes,omitempty"`
 	Resumable  bool      `json:"resumable,omitempty"`
 	Keep       int       `json:"keep,omitempty"` // seconds that it may hibernate
-	Key        []byte    `json:"key,omitempty"`  // SHA-256 of the secret in the stream's id
+	Carbons    bool      `json:"carbons,omitempty"`
+	Key        []byte    `json:"key,omitempty"` // SHA-256 of the secret in the stream's id
+	Device     string    `json:"device,omitempty"`
+	Software   string    `json:"software,omitempty"`
+	DeviceName string    `json:"device_name,omitempty"`
 }
 
 // snapshotVersion is what this program writes.
@@ -79,9 +83,10 @@ const snapshotVersion = 1
 func Keepings() map[string]Keeping {
 	return map[string]Keeping{
 		"id": Durable, "created": Durable, "full": Durable, "handled": Durable, "sent": Durable, "absence": Durable,
-		"presence": Durable, "priority": Durable, "interested": Durable,
+		"presence": Durable, "priority": Durable, "interested": Durable, "carbons": Durable,
+		"inactive": Volatile, "resting": Volatile,
 		"m": Rebuildable, "host": Rebuildable, "state": Rebuildable, "reach": Rebuildable,
-		"resumable": Durable, "sm": Durable, "queue": Durable,
+		"resumable": Durable, "device": Durable, "sm": Durable, "queue": Durable,
 		"attached": Volatile, "generation": Volatile, "fence": Volatile, "epoch": Volatile, "window": Volatile,
 		"resent": Volatile, "pulling": Volatile, "noted": Volatile, "enabling": Volatile, "fetched": Volatile,
 		"linked": Volatile, "traits": Volatile, "remote": Volatile, "cause": Volatile, "slots": Volatile, "waiters": Volatile, "mu": Volatile,
@@ -98,10 +103,13 @@ func (s *Session) Snapshot() Snapshot {
 	snap := Snapshot{
 		Version: snapshotVersion, ID: s.id, JID: s.full.String(), Created: s.Created(),
 		Priority: s.priority, Interested: s.interested,
-		Handled: s.handled.Load(), Sent: s.sent.Load(),
+		Handled: s.handled.Load(), Sent: s.sent.Load(), Carbons: s.carbons.Load(),
 	}
 	if s.presence != nil {
 		snap.Presence = string(s.presence.AppendTo(nil))
+	}
+	if s.device != nil {
+		snap.Device, snap.Software, snap.DeviceName = s.device.ID, s.device.Software, s.device.Name
 	}
 	if a := s.absence.Load(); a != nil {
 		snap.Resumes = a.resumes.Load()

@@ -96,7 +96,7 @@ func (p *pipeline) handledBefore(b *batch, it *item, first lately) {
 	if it.owe != nil {
 		p.m.ledgers.release(it.owe)
 	}
-	it.log, it.owe, it.copies, it.one, it.Out = false, nil, false, Delivery{}, nil
+	it.log, it.owe, it.copies, it.carbons, it.one, it.Out = false, nil, false, nil, Delivery{}, nil
 	if first.batch != b.no {
 		return
 	}
