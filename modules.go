@@ -8,6 +8,8 @@ import (
 	"weir/hook"
 	"weir/jid"
 	"weir/modules/acks"
+	"weir/modules/carbons"
+	"weir/modules/clientstate"
 	"weir/modules/contacts"
 	"weir/modules/disco"
 	"weir/modules/entitytime"
@@ -26,8 +28,10 @@ import (
 // sessions. To add a module: make it in makeModules.
 type modules struct {
 	sessions *sessionmgr.Manager
+	presence *presence.Handler
 	contacts *contacts.Module
 	disco    *disco.Module
+	archive  *mam.Module
 	last     *last.Module
 }
 
@@ -36,17 +40,17 @@ func (s *Server) makeModules(context.Context) (err error) {
 		return err
 	}
 	s.modules.sessions = s.Sessions
-	pres, err := presence.New(s.Sessions, s.Rosters, s.Config.Presence)
-	if err != nil {
+	if s.modules.presence, err = presence.New(s.Sessions, s.Rosters, s.Store, s.Config.Presence); err != nil {
 		return err
 	}
 	co := s.Config.Contacts
 	co.Log, co.Metrics = s.Log, s.Registry
-	if s.modules.contacts, err = contacts.New(s.Sessions, s.Rosters, pres, co); err != nil {
+	if s.modules.contacts, err = contacts.New(s.Sessions, s.Rosters, s.modules.presence, co); err != nil {
 		return err
 	}
+	carbons.New(s.Sessions)
 	ping.New(s.Sessions)
-	mam.New(s.Sessions, s.Sessions, s.Config.MAM)
+	s.modules.archive = mam.New(s.Sessions, s.Sessions, s.Config.MAM)
 	version.New(s.Sessions, "weir", Version)
 	entitytime.New(s.Sessions)
 	s.modules.last = last.New(s.Sessions, s.Store)
@@ -61,11 +65,25 @@ func (m *modules) announce(streams *c2s.Server, o acks.Options) error {
 	if err := acks.New(streams, m.sessions, o); err != nil {
 		return err
 	}
+	carbons.Offer(streams)
+	clientstate.New(streams, m.sessions)
 	streams.Hooks.StreamFeatures.Add("modules", hook.Normal, func(_ context.Context, f *c2s.StreamFeatures) {
 		f.Caps.Hash, f.Caps.Node, f.Caps.Ver = m.disco.Caps()
-		if f.State == c2s.Authenticated {
+		if f.State >= c2s.Authenticated {
 			f.XML = append(f.XML, contacts.StreamFeatures()...)
 		}
+	})
+	streams.Hooks.InlineBound.Add("archive", hook.Normal, func(ctx context.Context, b *c2s.InlineBound) {
+		account := b.Session.JID().Bare()
+		metadata, err := m.archive.Metadata(ctx, account)
+		switch {
+		case ctx.Err() != nil: // the session has ended: nobody is told
+			return
+		case err != nil: // its client can ask later
+			b.Session.Log().Error("what an archive spans can't be told", "account", account, "err", err)
+			return
+		}
+		b.XML = append(b.XML, metadata...)
 	})
 	return nil
 }
@@ -81,7 +99,7 @@ func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
 		s.Log.Error("the roster of a deleted account stays", "account", c.JID, "err", err)
 	}
 	// In the pipeline's order: behind what the end of a session has just written.
-	if err := s.Sessions.Forget(ctx, c.JID, s.modules.last.Table()); err != nil {
+	if err := s.Sessions.Forget(ctx, c.JID, s.modules.last.Table(), s.modules.presence.Table()); err != nil {
 		s.Log.Error("the messages of a deleted account stay", "account", c.JID, "err", err)
 	}
 }

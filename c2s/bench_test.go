@@ -2,6 +2,8 @@ package c2s
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"io"
 	"net"
 	"runtime"
@@ -131,5 +133,27 @@ func loginQuietly(b *testing.B, conn net.Conn) {
 			must(b, err)
 			have += k
 		}
+	}
+}
+
+// BenchmarkLoginByToken measures everything between accept and a bound session, but
+// for TLS: header, token, binding. The client's part is in it.
+func BenchmarkLoginByToken(b *testing.B) {
+	h := newHouse(b)
+	c := h.dial()
+	c.open()
+	c.send(plain2("juliet", theAgent+"<request-token xmlns='"+nsFast+"' mechanism='HT-SHA-256-NONE'/>"))
+	_, rest, _ := strings.Cut(c.expect("</success>"), " token='")
+	token, _, _ := strings.Cut(rest, "'")
+	m := hmac.New(sha256.New, []byte(token))
+	m.Write([]byte("Initiator"))
+	login := headerVerona + authenticate("HT-SHA-256-NONE", b64("juliet\x00"+string(m.Sum(nil))), theAgent+"<fast xmlns='"+nsFast+"'/>"+bind2)
+	b.ReportAllocs()
+	for b.Loop() {
+		c := h.dial()
+		c.send(login)
+		c.expect("</success>")
+		c.conn.Close()
+		<-c.done
 	}
 }

@@ -70,13 +70,24 @@ func (s *Stream) established() {
 // Resume continues an earlier session of the account on this stream instead of
 // binding a resource: id names it, h is how many stanzas the client has of it.
 // resumed appends the answer: what it returns goes out before anything else of
-// the session. Call it from [Stream.Work] in state Authenticated; an error is a
+// the session, within the success of a login that asked for it. Call it from
+// [Stream.Work] or an [Inline] in state Authenticated; an error is a
 // *sessionmgr.ResumeError, after which the stream may bind.
 func (s *Stream) Resume(ctx context.Context, id string, h uint32, resumed func(dst []byte, handled uint32) []byte) error {
+	l := s.neg.login
 	err := s.srv.sm.Resume(ctx, s.Session(), s, id, h, func(sess *sessionmgr.Session, handled uint32) {
 		s.sess.Store(sess)
 		s.becomeBound(sess.JID())
-		_ = s.send(func(dst []byte) []byte { return resumed(dst, handled) })
+		if l != nil {
+			s.holdUntilCaughtUp()
+		}
+		_ = s.send(func(dst []byte) []byte {
+			if l == nil {
+				return resumed(dst, handled)
+			}
+			// No features follow (XEP-0198 §9.2).
+			return append(resumed(appendSuccess(dst, l, s.full), handled), "</success>"...)
+		})
 	})
 	if err != nil {
 		return err

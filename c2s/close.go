@@ -72,6 +72,7 @@ func (s *Stream) finish(why *stream.Error, cause sessionmgr.Cause, specific []by
 		s.conn.Close(err, s.srv.o.CloseTimeout) // no room for a word: what waits may go
 		return
 	}
+	s.unhold(holdAll)
 	s.conn.Drain()
 }
 

@@ -13,6 +13,9 @@ const (
 	nsErrors   = "urn:ietf:params:xml:ns:xmpp-streams"
 	nsTLS      = "urn:ietf:params:xml:ns:xmpp-tls"
 	nsSASL     = "urn:ietf:params:xml:ns:xmpp-sasl"
+	nsSASL2    = "urn:xmpp:sasl:2"
+	nsBind2    = "urn:xmpp:bind:0"
+	nsFast     = "urn:xmpp:fast:0"
 	nsBinding  = "urn:xmpp:sasl-cb:0"
 	nsBind     = "urn:ietf:params:xml:ns:xmpp-bind"
 	nsSession  = "urn:ietf:params:xml:ns:xmpp-session"
@@ -44,6 +47,11 @@ var elements = map[xmlstream.Name]*element{
 	{Space: nsSASL, Local: "response"}: {states: Plain | Secured, handle: (*Stream).saslResponse, refuse: (*Stream).refuseUnsupported},
 	{Space: nsSASL, Local: "abort"}:    {states: Plain | Secured, handle: (*Stream).saslAbort, refuse: (*Stream).refuseUnsupported},
 
+	// XEP-0388 §2: after success there is no second one (§4.8).
+	{Space: nsSASL2, Local: "authenticate"}: {states: Plain | Secured, handle: (*Stream).sasl2Authenticate, refuse: (*Stream).refuseUnsupported},
+	{Space: nsSASL2, Local: "response"}:     {states: Plain | Secured, handle: (*Stream).sasl2Response, refuse: (*Stream).refuseUnsupported},
+	{Space: nsSASL2, Local: "abort"}:        {states: Plain | Secured, handle: (*Stream).sasl2Abort, refuse: (*Stream).refuseUnsupported},
+
 	// RFC 6120 §4.9.3.12: no stanzas before login; §7.1: before binding only that.
 	{Space: stanza.NSClient, Local: "message"}:  {states: Authenticated | Bound, handle: (*Stream).stanza, refuse: (*Stream).refuseUnauthorized},
 	{Space: stanza.NSClient, Local: "presence"}: {states: Authenticated | Bound, handle: (*Stream).stanza, refuse: (*Stream).refuseUnauthorized},
@@ -55,11 +63,22 @@ var elements = map[xmlstream.Name]*element{
 
 // lookup finds who handles an element, nil for nobody. It does not allocate.
 func (s *Stream) lookup(tok *xmlstream.Token) *element {
+	if s.neg != nil && s.neg.login != nil && string(tok.Space) != nsStream {
+		if string(tok.Space) != nsSASL2 || string(tok.Local) == "authenticate" {
+			return outOfTurn
+		}
+	}
 	if e := elements[xmlstream.Name{Space: string(tok.Space), Local: string(tok.Local)}]; e != nil {
 		return e
 	}
 	return (*s.srv.nonzas.Load())[xmlstream.Name{Space: string(tok.Space), Local: string(tok.Local)}]
 }
+
+// outOfTurn is everything but a response or an abort, while one of them is
+// awaited (XEP-0388 §2.4).
+var outOfTurn = &element{refuse: func(s *Stream, _ *xmlstream.Token, _ []byte) {
+	s.Fail(streamError(stream.NotAuthorized, "a response or an abort is awaited"))
+}}
 
 // unknown refuses an element that nobody handles.
 func (s *Stream) unknown(tok *xmlstream.Token) {

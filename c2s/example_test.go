@@ -7,6 +7,7 @@ import (
 
 	"weir/c2s"
 	"weir/netserver"
+	"weir/sessionmgr"
 	"weir/xmlstream"
 )
 
@@ -47,4 +48,21 @@ func ExampleOptions_Validate() {
 	o.StanzaBytes = 4096
 	fmt.Println(o.Validate())
 	// Output: c2s: StanzaBytes is 4096, must be 10000 to 67108864
+}
+
+// A module that copies messages to all devices is turned on by an IQ as a rule.
+// This has clients turn it on with their login: it is announced in the features,
+// and in force when the session can first be reached.
+func ExampleServer_HandleInline() {
+	var (
+		streams *c2s.Server // made by c2s.New
+		on      sessionmgr.Slot[bool]
+	)
+	register := func() {
+		streams.HandleInline(c2s.Inline{
+			NS: "urn:xmpp:carbons:2", Local: "enable", Bind: true, Feature: "urn:xmpp:carbons:2",
+			Before: func(_ context.Context, r *c2s.InlineRequest) { on.Set(r.Stream.Session(), true) },
+		})
+	}
+	_ = register // called from the module's New
 }

@@ -24,9 +24,10 @@ type offer struct {
 var featureTable = []feature{
 	{states: Plain, when: (*Stream).hasTLS, write: writeStartTLS},
 	{states: Plain | Secured, when: (*Stream).mayLogin, write: writeMechanisms},
+	{states: Plain | Secured, when: (*Stream).mayLogin, write: writeAuthentication},
 	{states: Authenticated, write: writeBind},
-	{states: Plain | Secured | Authenticated, when: (*Stream).mayLogin, write: writeLimits},
-	{states: Plain | Secured | Authenticated, when: (*Stream).mayLogin, write: writeHooked},
+	{states: anyState, when: (*Stream).mayLogin, write: writeLimits},
+	{states: anyState, when: (*Stream).mayLogin, write: writeHooked},
 }
 
 // features makes the features element for the state of the stream (RFC 6120 §4.3.2).
@@ -79,11 +80,7 @@ func writeMechanisms(s *Stream, f *offer) []byte {
 		dst = append(dst, "</sasl-channel-binding>"...)
 	}
 	dst = append(dst, "<mechanisms xmlns='"+nsSASL+"'>"...)
-	for _, n := range names {
-		dst = append(dst, "<mechanism>"...)
-		dst = appendEscaped(dst, n)
-		dst = append(dst, "</mechanism>"...)
-	}
+	dst = appendMechanisms(dst, names)
 	return append(dst, "</mechanisms>"...)
 }
 
@@ -97,13 +94,13 @@ func writeBind(_ *Stream, f *offer) []byte {
 func writeLimits(s *Stream, f *offer) []byte {
 	o := &s.srv.o
 	size := o.LoginBytes
-	if s.State() == Authenticated {
+	if s.State() >= Authenticated {
 		size = o.StanzaBytes
 	}
 	dst := append(f.dst, "<limits xmlns='"+nsLimits+"'><max-bytes>"...)
 	dst = strconv.AppendInt(dst, int64(size), 10)
 	dst = append(dst, "</max-bytes>"...)
-	if s.State() == Authenticated {
+	if s.State() >= Authenticated {
 		dst = append(dst, "<idle-seconds>"...)
 		dst = strconv.AppendInt(dst, int64(o.IdleTimeout.Seconds()), 10)
 		dst = append(dst, "</idle-seconds>"...)

@@ -20,6 +20,9 @@ func fuzzState(f *testing.F, state State) {
 	f.Add([]byte("</stream:stream>"))
 	f.Add([]byte("<!-- -->"))
 	f.Add([]byte(plain("juliet", "wrong") + plain("juliet", password)))
+	f.Add([]byte(plain2("juliet", theAgent+bind2)))
+	f.Add([]byte(plain2("juliet", "<request-token xmlns='"+nsFast+"' mechanism='HT-SHA-256-NONE'/><bind xmlns='"+nsBind2+"'><tag>x</tag></bind>")))
+	f.Add([]byte(authenticate("HT-SHA-256-NONE", "", theAgent+"<fast xmlns='"+nsFast+"' count='1' invalidate='1'/>")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 4096 {
 			return

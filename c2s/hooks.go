@@ -22,6 +22,10 @@ type Hooks struct {
 	AuthFailed hook.Point[AuthFailed]
 	// StreamFeatures collects features, on the goroutine that read the header. It must not block.
 	StreamFeatures hook.Filter[StreamFeatures]
+	// InlineBound collects what a client is told that is bound with its login
+	// (XEP-0386 §3.2), before anything else of the session, off the reader
+	// goroutine: it may block.
+	InlineBound hook.Filter[InlineBound]
 	// StanzaIn asks for every stanza of a bound client, on the reader
 	// goroutine. It must not block. A stanza.Error is the answer to the
 	// sender, a stream.Error ends the stream.

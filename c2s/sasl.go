@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weir/auth"
+	"weir/jid"
 	"weir/xmlstream"
 
 	"mellium.im/xmpp/stream"
@@ -16,6 +17,11 @@ import (
 
 // exchange is a SASL exchange under way.
 type exchange = auth.Exchange
+
+// profile is one of the two forms in which a SASL exchange goes over the wire,
+// named by its namespace: that of RFC 6120 §6 or that of XEP-0388. The exchange
+// is the same in both.
+type profile string
 
 // saslConditions are the failures that RFC 6120 §6.5 defines.
 var saslConditions = map[string]bool{
@@ -32,14 +38,20 @@ func (s *Stream) channel() auth.Channel {
 
 // saslAuth begins an exchange (RFC 6120 §6.4.2); one under way is discarded.
 func (s *Stream) saslAuth(tok *xmlstream.Token, _ []byte) {
-	s.neg.exchange = nil
 	v, _ := tok.Attr("mechanism")
 	mechanism := string(v)
+	msg, err := payload(tok, true)
+	s.attempt(nsSASL, mechanism, msg, err)
+}
+
+// attempt counts an attempt to log in and begins its exchange, unless err says
+// what is wrong with its element.
+func (s *Stream) attempt(p profile, mechanism string, msg []byte, err *auth.Failure) {
+	s.neg.exchange, s.neg.profile = nil, p
 	if s.neg.tries++; s.neg.tries > s.srv.o.MaxAuthTries {
 		s.tooManyTries()
 		return
 	}
-	msg, err := payload(tok, true)
 	switch {
 	case !s.mayLogin():
 		s.failure("", &auth.Failure{Condition: "encryption-required"}) // RFC 6120 §6.5.4
@@ -52,33 +64,49 @@ func (s *Stream) saslAuth(tok *xmlstream.Token, _ []byte) {
 
 // saslResponse goes on with an exchange (RFC 6120 §6.4.3).
 func (s *Stream) saslResponse(tok *xmlstream.Token, _ []byte) {
-	x := s.neg.exchange
-	if x == nil {
-		s.stray(&auth.Failure{Condition: "malformed-request", Text: "there is no exchange to respond to"})
-		return
-	}
 	msg, err := payload(tok, false)
-	if err != nil {
+	s.respond(nsSASL, msg, err)
+}
+
+// respond takes the client's next message, unless err says what is wrong with
+// its element.
+func (s *Stream) respond(p profile, msg []byte, err *auth.Failure) {
+	x := s.exchangeOf(p)
+	switch {
+	case x == nil:
+		s.stray(p, &auth.Failure{Condition: "malformed-request", Text: "there is no exchange to respond to"})
+	case err != nil:
 		s.neg.exchange = nil
 		s.failure(x.Mechanism(), err)
-		return
+	default:
+		s.Work(func(ctx context.Context) { s.step(ctx, x, msg) })
 	}
-	s.Work(func(ctx context.Context) { s.step(ctx, x, msg) })
+}
+
+// exchangeOf returns the exchange under way if it has that form, or nil.
+func (s *Stream) exchangeOf(p profile) *exchange {
+	if s.neg.profile != p {
+		return nil
+	}
+	return s.neg.exchange
 }
 
 // saslAbort ends an exchange (RFC 6120 §6.4.4).
-func (s *Stream) saslAbort(*xmlstream.Token, []byte) {
-	x := s.neg.exchange
-	s.neg.exchange = nil
+func (s *Stream) saslAbort(*xmlstream.Token, []byte) { s.abort(nsSASL) }
+
+func (s *Stream) abort(p profile) {
+	x := s.exchangeOf(p)
 	if x == nil {
-		s.stray(&auth.Failure{Condition: "aborted"})
+		s.stray(p, &auth.Failure{Condition: "aborted"})
 		return
 	}
+	s.neg.exchange = nil
 	s.failure(x.Mechanism(), &auth.Failure{Condition: "aborted"})
 }
 
 // stray answers what belongs to no exchange, and counts as an attempt.
-func (s *Stream) stray(f *auth.Failure) {
+func (s *Stream) stray(p profile, f *auth.Failure) {
+	s.neg.exchange, s.neg.profile = nil, p
 	if s.neg.tries++; s.neg.tries > s.srv.o.MaxAuthTries {
 		s.tooManyTries()
 		return
@@ -92,16 +120,18 @@ func payload(tok *xmlstream.Token, initial bool) ([]byte, *auth.Failure) {
 	if len(tok.Children) > 0 {
 		return nil, &auth.Failure{Condition: "malformed-request", Text: "character data expected"}
 	}
-	text := tok.Raw[tok.Inner:]
-	if i := bytes.LastIndex(text, []byte("</")); i >= 0 {
-		text = text[:i]
-	}
+	text := tok.Content()
 	switch {
 	case len(text) == 0 && initial:
 		return nil, nil
-	case len(text) == 0, string(text) == "=":
+	case string(text) == "=":
 		return []byte{}, nil
 	}
+	return fromBase64(text)
+}
+
+// fromBase64 decodes strictly; of nothing it makes data of no length.
+func fromBase64(text []byte) ([]byte, *auth.Failure) {
 	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Strict().Decode(out, text)
 	if err != nil || bytes.ContainsAny(text, "\r\n") { // the decoder would skip line ends
@@ -118,12 +148,21 @@ func (s *Stream) begin(ctx context.Context, mechanism string, msg []byte) {
 			return
 		}
 	}
-	x, err := s.srv.auth.Begin(s.channel(), mechanism)
+	x, err := s.newExchange(mechanism)
 	if err != nil {
 		s.failure("", asFailure(err)) // what strangers make up is no label
 		return
 	}
 	s.step(ctx, x, msg)
+}
+
+// newExchange begins an exchange with a mechanism: with a token where the client
+// says that it has one.
+func (s *Stream) newExchange(mechanism string) (*exchange, error) {
+	if l := s.neg.login; l != nil && l.token != nil {
+		return s.srv.auth.BeginToken(s.channel(), mechanism, *l.token)
+	}
+	return s.srv.auth.Begin(s.channel(), mechanism)
 }
 
 // vetoed answers for a PreAuth handler.
@@ -148,19 +187,19 @@ func (s *Stream) step(ctx context.Context, x *exchange, msg []byte) {
 		s.failure(x.Mechanism(), asFailure(err))
 	case done:
 		s.neg.exchange = nil
-		s.authenticated(x, out)
+		s.authenticated(ctx, x, out)
 	default:
 		s.neg.exchange = x
-		_ = s.send(func(dst []byte) []byte { return appendSASL(dst, "challenge", out) })
+		_ = s.send(func(dst []byte) []byte { return appendSASL(dst, s.neg.profile, "challenge", out) })
 	}
 }
 
 // appendSASL appends a challenge or success with its data. Data that is there
 // but empty is "=" in a success (RFC 6120 §6.4.6).
-func appendSASL(dst []byte, name string, data []byte) []byte {
+func appendSASL(dst []byte, p profile, name string, data []byte) []byte {
 	dst = append(dst, '<')
 	dst = append(dst, name...)
-	dst = append(dst, " xmlns='"+nsSASL+"'>"...)
+	dst = append(append(append(dst, " xmlns='"...), p...), "'>"...)
 	if data != nil && len(data) == 0 && name == "success" {
 		dst = append(dst, '=')
 	}
@@ -170,35 +209,40 @@ func appendSASL(dst []byte, name string, data []byte) []byte {
 	return append(dst, '>')
 }
 
-// authenticated ends a good exchange: success, and the stream starts anew
-// (RFC 6120 §6.4.6). It runs off the reader goroutine.
-func (s *Stream) authenticated(x *exchange, out []byte) {
+// authenticated ends a good exchange. It runs off the reader goroutine.
+func (s *Stream) authenticated(ctx context.Context, x *exchange, out []byte) {
 	n, account := s.neg, x.Identity().Bare()
-	if account.Domain() != n.host {
+	claimed := n.from.IsZero() || n.from.Bare() == account
+	switch {
+	case account.Domain() != n.host:
 		s.log().Error("login for another host than the stream's", "account", account.String(), "host", n.host)
 		s.Fail(streamError(stream.InternalServerError, ""))
-		return
-	}
-	if !n.from.IsZero() && n.from.Bare() != account { // RFC 6120 §6.4.6
+	case !claimed && n.profile == nsSASL2: // XEP-0388 §2.3
+		s.failure(x.Mechanism(), &auth.Failure{Condition: "invalid-authzid", Text: "'from' of the header is not who logs in"})
+	case !claimed: // RFC 6120 §6.4.6
 		s.Fail(streamError(stream.InvalidFrom, "'from' of the header is not who logged in"))
-		return
+	case s.closing.Load():
+	case n.profile == nsSASL2:
+		s.completeLogin(ctx, x, out)
+	default:
+		s.loggedIn(x, account)
+		s.scan.Reset(s.srv.o.stanzaLimits()) // RFC 6120 §6.4.6: the stream starts anew
+		_ = s.send(func(dst []byte) []byte {
+			s.opened = false
+			return appendSASL(dst, nsSASL, "success", out)
+		})
+		s.srv.sm.Authenticated(s.Session(), account)
 	}
-	if s.closing.Load() {
-		return
-	}
-	n.account = account
-	o := &s.srv.o
+}
+
+// loggedIn notes who logged in, and gives the client time to bind.
+func (s *Stream) loggedIn(x *exchange, account jid.JID) {
+	s.neg.account = account
 	s.conn.SetAuthenticated()
-	s.conn.SetDeadline(time.Now().Add(o.BindTimeout))
-	s.scan.Reset(o.stanzaLimits())
+	s.conn.SetDeadline(time.Now().Add(s.srv.o.BindTimeout))
 	s.state.Store(uint32(Authenticated))
 	s.Session().SetInfo(s.info(x))
 	s.srv.metrics.auth.WithLabelValues(x.Mechanism(), "success").Inc()
-	_ = s.send(func(dst []byte) []byte {
-		s.opened = false
-		return appendSASL(dst, "success", out)
-	})
-	s.srv.sm.Authenticated(s.Session(), account)
 }
 
 // failure reports a failed exchange (RFC 6120 §6.4.5), and ends the stream
@@ -208,13 +252,9 @@ func (s *Stream) failure(mechanism string, f *auth.Failure) {
 	if !saslConditions[condition] {
 		condition = "not-authorized"
 	}
-	_ = s.send(func(dst []byte) []byte {
-		dst = append(dst, "<failure xmlns='"+nsSASL+"'><"...)
-		dst = append(dst, condition...)
-		dst = append(dst, "/>"...)
-		dst = appendText(dst, nsSASL, f.Text)
-		return append(dst, "</failure>"...)
-	})
+	p := s.neg.profile
+	s.neg.login = nil // nothing that it asked for is done (XEP-0388 §2.6.2)
+	_ = s.send(func(dst []byte) []byte { return appendFailure(dst, p, condition, f.Text) })
 	if mechanism == "" {
 		mechanism = "unknown"
 	}
@@ -231,6 +271,19 @@ func (s *Stream) failure(mechanism string, f *auth.Failure) {
 	if s.neg.wrong++; s.neg.wrong >= s.srv.o.MaxWrong {
 		s.limit("wrong_credentials", fmt.Sprintf("%d wrong credentials on one stream", s.neg.wrong))
 	}
+}
+
+// appendFailure appends a failure. The condition has the namespace of RFC 6120 in
+// both forms (XEP-0388 §2.6.2).
+func appendFailure(dst []byte, p profile, condition, text string) []byte {
+	dst = append(append(append(dst, "<failure xmlns='"...), p...), "'><"...)
+	dst = append(dst, condition...)
+	if p != nsSASL {
+		dst = append(dst, " xmlns='"+nsSASL+"'"...)
+	}
+	dst = append(dst, "/>"...)
+	dst = appendText(dst, string(p), text)
+	return append(dst, "</failure>"...)
 }
 
 func (s *Stream) tooManyTries() {

@@ -36,8 +36,9 @@ type Server struct {
 
 	tokens sync.Pool // *xmlstream.Token: for handlers that come from a table
 
-	mu       sync.Mutex // held by HandleNonza
+	mu       sync.Mutex // held by HandleNonza and HandleInline
 	nonzas   atomic.Pointer[map[xmlstream.Name]*element]
+	inlines  atomic.Pointer[inlines]
 	shutdown atomic.Bool
 }
 
@@ -52,6 +53,7 @@ func New(o Options, sm *sessionmgr.Manager, as *auth.Service) (*Server, error) {
 	srv := &Server{o: o, sm: sm, auth: as, metrics: newMetrics(o.Metrics), rates: newRates(&o), start: time.Now()}
 	srv.tokens.New = func() any { return new(xmlstream.Token) }
 	srv.nonzas.Store(&map[xmlstream.Name]*element{})
+	srv.inlines.Store(&inlines{by: map[inlineKey]*Inline{}})
 	// RFC 6120 §7.6.2.2: once a resource is bound there is no second.
 	sm.HandleIQ(sessionmgr.IQHandler{
 		NS: nsBind, Local: "bind", Scope: sessionmgr.OnSelf | sessionmgr.OnServer, Silent: true,

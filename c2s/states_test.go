@@ -58,6 +58,24 @@ var stateTable = map[string][4]struct{ answer, condition string }{
 		{"", "unsupported-stanza-type"},
 		{"", "unsupported-stanza-type"},
 	},
+	"<authenticate xmlns='" + nsSASL2 + "' mechanism='PLAIN'/>": {
+		{"<failure xmlns='" + nsSASL2 + "'><encryption-required xmlns='" + nsSASL + "'/>", streamGoesOn},
+		{"<challenge xmlns='" + nsSASL2 + "'></challenge>", streamGoesOn},
+		{"", "unsupported-stanza-type"},
+		{"", "unsupported-stanza-type"},
+	},
+	"<response xmlns='" + nsSASL2 + "'/>": {
+		{"<failure xmlns='" + nsSASL2 + "'><malformed-request", streamGoesOn},
+		{"<failure xmlns='" + nsSASL2 + "'><malformed-request", streamGoesOn},
+		{"", "unsupported-stanza-type"},
+		{"", "unsupported-stanza-type"},
+	},
+	"<abort xmlns='" + nsSASL2 + "'/>": {
+		{"<failure xmlns='" + nsSASL2 + "'><aborted xmlns='" + nsSASL + "'/></failure>", streamGoesOn},
+		{"<failure xmlns='" + nsSASL2 + "'><aborted xmlns='" + nsSASL + "'/></failure>", streamGoesOn},
+		{"", "unsupported-stanza-type"},
+		{"", "unsupported-stanza-type"},
+	},
 	"<message to='juliet@verona.lit' id='1'><body>x</body></message>": {
 		{"", "not-authorized"},
 		{"", "not-authorized"},

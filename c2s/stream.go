@@ -57,15 +57,16 @@ type Stream struct {
 	closing atomic.Bool  // our closing tag is out: nothing read is processed
 	left    atomic.Bool  // the client closed its stream
 	inbound atomic.Int32 // see inbound.go
+	holds   atomic.Int32 // who waits for more to go out in one write, see hold.go
 
 	// guarded by the order of conn.Append
 	opened bool // our header is out
 	ended  bool // our closing tag is out
 
-	mu       sync.Mutex
-	last     *final           // guarded by mu; set with closing, nil before
-	working  bool             // guarded by mu: a goroutine of Work runs
-	over     bool             // guarded by mu: Manager.Closed was called, or is by the end of Work
+	mu      sync.Mutex
+	last    *final // guarded by mu; set with closing, nil before
+	working bool   // guarded by mu: a goroutine of Work runs
+	over    bool   // guarded by mu: Manager.Closed was called, or is by the end of Work
 }
 
 // negotiation is what a stream needs to know only until it is bound.
@@ -74,8 +75,10 @@ type negotiation struct {
 	account   jid.JID
 	from      jid.JID // of a header under TLS: must be who logs in
 	exchange  *exchange
-	wrong     int // wrong credentials
-	tries     int // SASL attempts of any outcome
+	profile   profile // the form of the last SASL element
+	login     *login  // what <authenticate/> asked for; nil in the other form
+	wrong     int     // wrong credentials
+	tries     int     // SASL attempts of any outcome
 	bindTries int
 	handshake bool // TLS handshake under way
 	named     bool // StreamOpened was told
@@ -242,6 +245,7 @@ func (s *Stream) startWork() {
 	s.conn.Pause()
 	go func() {
 		s.run(fn)
+		s.unhold(1)
 		s.conn.Drain()
 		s.srv.sm.FlushTouched()
 		s.mu.Lock()
@@ -295,9 +299,6 @@ func (s *Stream) info(x *exchange) sessionmgr.LinkInfo {
 func (s *Stream) Append(st *stanza.Stanza) error {
 	return s.append(st.AppendTo)
 }
-
-// Flush implements sessionmgr.Link.
-func (s *Stream) Flush() { s.conn.Drain() }
 
 // WantDrain implements sessionmgr.Link.
 func (s *Stream) WantDrain() { s.conn.WantDrain() }

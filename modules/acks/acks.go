@@ -9,8 +9,8 @@
 // reader goroutine, those that wait for the store on a goroutine of their own;
 // the pre-drain runs on whichever goroutine writes.
 //
-// It implements XEP-0198 without its server-to-server side. Start reading at
-// [New].
+// It implements XEP-0198 without its server-to-server side; a client may resume or
+// turn it on with its login (inline.go). Start reading at [New].
 package acks
 
 import (
@@ -93,6 +93,8 @@ func New(streams *c2s.Server, m *sessionmgr.Manager, o Options) error {
 	streams.HandleNonza(c2s.Nonza{NS: NS, Local: "resume", States: everywhere, Handle: x.resume})
 	streams.HandleNonza(c2s.Nonza{NS: NS, Local: "r", States: c2s.Bound, Free: true, Handle: x.request})
 	streams.HandleNonza(c2s.Nonza{NS: NS, Local: "a", States: c2s.Bound, Free: true, Handle: x.acknowledge})
+	streams.HandleInline(c2s.Inline{NS: NS, Local: "resume", Feature: "sm", Before: x.resumeInline})
+	streams.HandleInline(c2s.Inline{NS: NS, Local: "enable", Bind: true, Feature: NS, Before: x.askInline, After: x.enabledInline})
 	streams.Hooks.StreamFeatures.Add("acks", hook.Normal, x.offer)
 	streams.Hooks.PreDrain.Add("acks", hook.Late, x.preDrain)
 	streams.Hooks.Ending.Add("acks", hook.Normal, x.ending)
@@ -101,7 +103,8 @@ func New(streams *c2s.Server, m *sessionmgr.Manager, o Options) error {
 }
 
 func (x *module) offer(_ context.Context, f *c2s.StreamFeatures) {
-	if f.State == c2s.Authenticated {
+	// A session that was bound with its login may have turned it on there.
+	if _, on := f.Session.LastAck(f.Session.Link()); f.State >= c2s.Authenticated && !on {
 		f.XML = append(f.XML, "<sm xmlns='"+NS+"'/>"...)
 	}
 }
@@ -151,28 +154,42 @@ func (x *module) resume(_ context.Context, s *c2s.Stream, tok *xmlstream.Token) 
 	if s.State() != c2s.Authenticated {
 		return s.Send(failed(merr.UnexpectedRequest))
 	}
-	id, named := tok.Attr("previd")
-	h, ok := count(tok)
-	if !ok || !named {
+	previd, h, ok := wanted(tok)
+	if !ok {
 		return s.Send(failed(merr.BadRequest))
 	}
-	previd := string(id)
 	s.Work(func(ctx context.Context) {
-		err := s.Resume(ctx, previd, h, func(dst []byte, handled uint32) []byte {
-			dst = append(dst, "<resumed xmlns='"+NS+"' previd='"...)
-			dst = append(xmlstream.AppendAttr(dst, previd), "' h='"...)
-			return append(strconv.AppendUint(dst, uint64(handled), 10), "'/>"...)
-		})
-		var e *sessionmgr.ResumeError
-		switch {
-		case !errors.As(err, &e):
-		case e.TooHigh: // as for <a/> (XEP-0198 §5)
-			tooHigh(s, h, e.Sent)
-		default:
-			_ = s.Send(func(dst []byte) []byte { return notResumed(dst, e) })
+		if refused := x.resumeStream(ctx, s, previd, h); refused != nil {
+			_ = s.Send(refused)
 		}
 	})
 	return nil
+}
+
+// wanted reads which stream is to be resumed, and from where.
+func wanted(e element) (previd string, h uint32, ok bool) {
+	id, named := e.Attr("previd")
+	h, ok = count(e)
+	return string(id), h, ok && named
+}
+
+// resumeStream resumes a session on a stream and tells so there. Where it can't,
+// it returns what appends the answer; nil if that is more than an answer.
+func (x *module) resumeStream(ctx context.Context, s *c2s.Stream, previd string, h uint32) (refused func([]byte) []byte) {
+	err := s.Resume(ctx, previd, h, func(dst []byte, handled uint32) []byte {
+		dst = append(dst, "<resumed xmlns='"+NS+"' previd='"...)
+		dst = append(xmlstream.AppendAttr(dst, previd), "' h='"...)
+		return append(strconv.AppendUint(dst, uint64(handled), 10), "'/>"...)
+	})
+	var e *sessionmgr.ResumeError
+	switch {
+	case !errors.As(err, &e):
+		return nil
+	case e.TooHigh: // as for <a/> (XEP-0198 §5)
+		tooHigh(s, h, e.Sent)
+		return nil
+	}
+	return func(dst []byte) []byte { return notResumed(dst, e) }
 }
 
 // notResumed appends <failed/>, with what was handled of a session that has
@@ -259,8 +276,14 @@ func (x *module) idle(_ context.Context, i *c2s.Idle) {
 	_ = i.Stream.Send(func(dst []byte) []byte { return append(dst, "<r xmlns='"+NS+"'/>"...) }) // a dead stream ends by itself
 }
 
+// element is what requests are read from: an element of the stream's, or one
+// within a login.
+type element interface {
+	Attr(name string) (value []byte, given bool)
+}
+
 // count reads the h of an element: an unsignedInt, and nothing else.
-func count(tok *xmlstream.Token) (uint32, bool) {
+func count(tok element) (uint32, bool) {
 	v, ok := tok.Attr("h")
 	if !ok || len(v) == 0 || len(v) > 10 {
 		return 0, false
@@ -275,7 +298,7 @@ func count(tok *xmlstream.Token) (uint32, bool) {
 }
 
 // boolean reads an optional xs:boolean.
-func boolean(tok *xmlstream.Token, name string) (value, ok bool) {
+func boolean(tok element, name string) (value, ok bool) {
 	v, given := tok.Attr(name)
 	switch {
 	case !given, string(v) == "false", string(v) == "0":
@@ -287,7 +310,7 @@ func boolean(tok *xmlstream.Token, name string) (value, ok bool) {
 }
 
 // seconds reads an optional number of seconds; 0 where there is none.
-func seconds(tok *xmlstream.Token, name string) (time.Duration, bool) {
+func seconds(tok element, name string) (time.Duration, bool) {
 	v, given := tok.Attr(name)
 	if !given {
 		return 0, true

@@ -16,7 +16,7 @@ func wire(m *sessionmgr.Manager, st storage.Store) (*contacts.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	handler, err := presence.New(m, rosters, presence.Options{})
+	handler, err := presence.New(m, rosters, st, presence.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func newHouse(t testing.TB, limits roster.Options, o Options) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := presence.New(m, r, presence.Options{})
+	p, err := presence.New(m, r, st, presence.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -173,7 +173,7 @@ func (mod *Module) accountItems(_ context.Context, iq *stanza.Stanza) (any, erro
 	}
 	var all items
 	for _, s := range mod.m.Sessions(account) {
-		if s.Available() {
+		if s.Available() && !s.Unseen() {
 			all.Items = append(all.Items, item{s.JID().String()})
 		}
 	}

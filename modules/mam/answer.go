@@ -93,6 +93,13 @@ func (mod *Module) metadata(ctx context.Context, iq *stanza.Stanza) (any, error)
 	if err != nil {
 		return nil, err
 	}
+	return mod.Metadata(ctx, account)
+}
+
+// Metadata returns the element that tells what an account's archive spans
+// (XEP-0313 §5): clients that bind with their login get it unasked (XEP-0386 §3.2).
+// It reads storage.
+func (mod *Module) Metadata(ctx context.Context, account jid.JID) ([]byte, error) {
 	defer mod.read()()
 	b := []byte("<metadata xmlns='" + NS + "'>")
 	end := func(name string) func(Archived) bool {
