@@ -76,6 +76,9 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*Server, err
 	if err == nil {
 		err = s.Sessions.Restore(ctx)
 	}
+	if err == nil {
+		err = s.modules.presence.Start(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(ctx))
 	}

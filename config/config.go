@@ -40,7 +40,7 @@ type Config struct {
 	Auth     auth.Options       // Auth is about passwords and logins.
 	Session  sessionmgr.Options // Session is about sessions and messages for nobody online.
 	Roster   roster.Options     // Roster bounds contact lists.
-	Presence presence.Options   // Presence bounds directed presence.
+	Presence presence.Options   // Presence bounds directed presence, and says what contacts see of sessions that hibernate.
 	Contacts contacts.Options   // Contacts bounds subscription requests.
 	Acks     acks.Options       // Acks is about stream management: acknowledgements and resumption.
 	MAM      mam.Options        // MAM bounds what a question about an archive may cost.

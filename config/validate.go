@@ -16,11 +16,12 @@ import (
 
 // choices are the values of settings that have few.
 var choices = map[string][]string{
-	"log.level":          {"debug", "info", "warn", "error"},
-	"log.format":         {"text", "json"},
-	"storage.durability": {"disk", "process"},
-	"session.conflict":   {"replace", "refuse", "rename"},
-	"session.archive":    {"always", "roster", "never"},
+	"log.level":            {"debug", "info", "warn", "error"},
+	"log.format":           {"text", "json"},
+	"storage.durability":   {"disk", "process"},
+	"session.conflict":     {"replace", "refuse", "rename"},
+	"session.archive":      {"always", "roster", "never"},
+	"presence.hibernating": {"stay", "away", "unavailable"},
 }
 
 // validate looks for values that make no sense, by rules of our own and by those
@@ -69,6 +70,10 @@ func (l *loader) check(s *setting) (text, hint string) {
 	case "session.hibernate":
 		if l.cfg.Session.Hibernate == 0 { // the package takes that for its default
 			return "hibernate is 0", `"-1s" turns resumption off; else it is ` + s.example()
+		}
+	case "presence.hibernating_after":
+		if l.cfg.Presence.HibernatingAfter == 0 { // as above
+			return "hibernating_after is 0", `it has to be "1s" or more, ` + s.example()
 		}
 	case "tls.certificates":
 		return l.checkCertificates()

@@ -54,12 +54,14 @@ func (h *Handler) unavailable(s *sessionmgr.Session, st *stanza.Stanza) {
 	h.leave(s, st, was, out)
 }
 
-// ended says goodbye for a session that is gone, whatever ended it (RFC 6121 §4.5.2).
+// ended says goodbye for a session that is gone, whatever ended it (RFC 6121
+// §4.5.2).
 func (h *Handler) ended(s *sessionmgr.Session) {
 	h.leave(s, goodbye(s.JID()), s.Available(), nil)
 }
 
-// leave tells everybody who may think that s is available.
+// leave tells everybody who may think that s is available: nobody, where all were
+// told before, as it hibernated.
 func (h *Handler) leave(s *sessionmgr.Session, st *stanza.Stanza, was bool, out []sessionmgr.Delivery) {
 	var told []jid.JID
 	if was {
@@ -76,7 +78,7 @@ func (h *Handler) leave(s *sessionmgr.Session, st *stanza.Stanza, was bool, out 
 			out = h.address(out, st.With(st.From, to))
 		}
 	}
-	if len(out) > 0 {
+	if len(out) > 0 && !h.hidden(s) {
 		h.m.Submit(sessionmgr.Entry{From: s, Out: out})
 	}
 }

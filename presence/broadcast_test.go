@@ -207,7 +207,7 @@ func TestBlocking(t *testing.T) {
 
 // TestOptions covers what a user may set.
 func TestOptions(t *testing.T) {
-	if _, err := New(nil, nil, Options{MaxDirected: -1}); err == nil {
+	if _, err := New(nil, nil, nil, Options{MaxDirected: -1}); err == nil {
 		t.Error("a negative limit was taken")
 	}
 	if h := newHouse(t, Options{}); h.h.o.MaxDirected != 1000 {

@@ -14,6 +14,52 @@ type targets struct {
 	mu   sync.Mutex
 	list []jid.JID
 	set  map[jid.JID]struct{}
+	// last is what was sent to whom, where that has to be sent again; bytes its size.
+	last  map[jid.JID]*stanza.Stanza
+	bytes int
+}
+
+// keptDirected is how many bytes of directed presence are kept of a session.
+const keptDirected = 16 << 10
+
+// sent is one directed presence.
+type sent struct {
+	to   jid.JID
+	last *stanza.Stanza // nil: not kept
+}
+
+// keep keeps what was sent to a target, as long as there is room.
+func (t *targets) keep(st *stanza.Stanza) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forget(st.To)
+	if _, known := t.set[st.To]; !known || t.bytes+st.Size() > keptDirected {
+		return
+	}
+	if t.last == nil {
+		t.last = make(map[jid.JID]*stanza.Stanza)
+	}
+	t.last[st.To] = st
+	t.bytes += st.Size()
+}
+
+// forget drops what was kept; mu is held.
+func (t *targets) forget(to jid.JID) {
+	if st := t.last[to]; st != nil {
+		t.bytes -= st.Size()
+		delete(t.last, to)
+	}
+}
+
+// all returns the targets and what is kept of each.
+func (t *targets) all() []sent {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := make([]sent, len(t.list))
+	for i, to := range t.list {
+		list[i] = sent{to, t.last[to]}
+	}
+	return list
 }
 
 // add notes a target; false if there are limit targets already.
@@ -58,6 +104,7 @@ func (t *targets) delete(gone func(jid.JID) bool) {
 	for _, j := range t.list {
 		if gone(j) {
 			delete(t.set, j)
+			t.forget(j)
 			continue
 		}
 		kept = append(kept, j)
@@ -71,7 +118,7 @@ func (t *targets) clear() []jid.JID {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := t.list
-	t.list, t.set = nil, nil
+	t.list, t.set, t.last, t.bytes = nil, nil, nil, 0
 	return all
 }
 
@@ -102,6 +149,9 @@ func (h *Handler) direct(s *sessionmgr.Session, st *stanza.Stanza) error {
 		if !t.add(st.To, h.o.MaxDirected) {
 			return h.limitError()
 		}
+		if h.o.Hibernating != Stay {
+			t.keep(st)
+		}
 	}
 	if st.To.Local() == "" || !h.m.Local(st.To.Domain()) {
 		return nil
@@ -131,5 +181,5 @@ func (h *Handler) Directed(target, viewer jid.JID) bool {
 
 func (h *Handler) sentTo(s *sessionmgr.Session, viewer jid.JID) bool {
 	t, ok := h.directed.Get(s)
-	return ok && t.has(viewer)
+	return ok && t.has(viewer) && !h.hidden(s)
 }

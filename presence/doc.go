@@ -1,6 +1,6 @@
 // Package presence owns availability: who is told when a session becomes
-// available, changes its presence or goes, and whom a session sent presence of
-// its own accord (directed presence).
+// available, changes its presence or goes, whom a session sent presence of its own
+// accord (directed presence), and what is seen of a session that hibernates.
 //
 // It must not know sockets, streams, or the IQs and stanzas that change rosters
 // (modules/contacts).
@@ -8,8 +8,9 @@
 // The manager calls [Handler] on the goroutine of a session's stream, in the
 // session's order, and for the end of a session on any goroutine. modules/contacts
 // calls [Handler.Current] and [Handler.Gone] where a subscription begins or ends.
+// Timers of sessions that hibernate run on goroutines of their own.
 // Nothing here waits for storage but a probe to a contact whose roster
-// isn't in memory, and what hangs on [Hooks.Initial].
+// isn't in memory, what hangs on [Hooks.Initial], and [Handler.Start].
 //
 // Presence of one source reaches a receiver in the order in which it changed,
 // though there is no lock over sources and receivers: whoever passes on a presence
@@ -19,5 +20,5 @@
 // It implements RFC 6121 §4. Contacts of other servers are passed over until
 // there are streams to servers.
 //
-// Start reading at [Handler.FromClient].
+// Start reading at [Handler.FromClient]; away.go begins with what is seen of whom.
 package presence

@@ -47,7 +47,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	handler, err := presence.New(m, rosters, presence.Options{})
+	handler, err := presence.New(m, rosters, st, presence.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -2,14 +2,15 @@ package presence
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"time"
 
 	"weir/hook"
 	"weir/jid"
 	"weir/roster"
 	"weir/sessionmgr"
 	"weir/stanza"
+	"weir/storage"
 )
 
 // Types of presence that are handled here (RFC 6121 §4.7.1); "" is available.
@@ -18,34 +19,6 @@ const (
 	typeProbe        = "probe"
 	typeUnsubscribed = "unsubscribed"
 )
-
-// Options are the settings of a Handler.
-type Options struct {
-	// MaxDirected is to how many addresses a session may send directed presence
-	// and not take it back. Default 1000.
-	MaxDirected int
-}
-
-// DefaultOptions returns the settings of a handler that nobody configured.
-func DefaultOptions() Options {
-	var o Options
-	o.setDefaults()
-	return o
-}
-
-func (o *Options) setDefaults() {
-	if o.MaxDirected == 0 {
-		o.MaxDirected = 1000
-	}
-}
-
-// Validate says which setting makes no sense.
-func (o *Options) Validate() error {
-	if o.MaxDirected < 0 {
-		return errors.New("presence: MaxDirected can't be negative")
-	}
-	return nil
-}
 
 // Hooks is the catalogue of this package's events.
 type Hooks struct {
@@ -64,19 +37,31 @@ type Handler struct {
 	rosters  *roster.Rosters
 	o        Options
 	directed sessionmgr.Slot[*targets]
+
+	// What contacts see of sessions that hibernate.
+	store   storage.Store
+	records awayRecords
+	absent  sessionmgr.Slot[*absence]
+	clock   clock
 }
 
 var _ sessionmgr.PresenceHandler = (*Handler)(nil)
 
 // New makes the handler and registers it with the manager. The rosters of
-// accounts with sessions must be in memory (roster.Rosters.Load).
-func New(m *sessionmgr.Manager, r *roster.Rosters, o Options) (*Handler, error) {
+// accounts with sessions must be in memory (roster.Rosters.Load). What a later
+// process has to know of sessions that hibernate is kept in st; Start goes on with it.
+func New(m *sessionmgr.Manager, r *roster.Rosters, st storage.Store, o Options) (*Handler, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	o.setDefaults()
-	h := &Handler{m: m, rosters: r, o: o, directed: sessionmgr.NewSlot[*targets](m, "presence.directed")}
+	h := &Handler{
+		m: m, rosters: r, o: o, directed: sessionmgr.NewSlot[*targets](m, "presence.directed"),
+		store: st, records: awayRecords{storage.NewMap(st, tableAway)}, absent: sessionmgr.NewSlot[*absence](m, "presence.away"),
+		clock: clock{m: m, record: storage.NewKeyVal(st, tableClock), every: max(time.Second/4, min(o.HibernatingAfter/16, clockEvery))},
+	}
 	m.HandleAvailability(h)
+	h.watch()
 	m.Hooks.Resumed.Add("presence", hook.Early, func(_ context.Context, r sessionmgr.Resumption) { h.resumed(r) })
 	m.Hooks.Unbound.Add("presence", hook.Early, func(_ context.Context, s *sessionmgr.Session) { h.ended(s) })
 	return h, nil

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"weir/hook"
 	"weir/jid"
@@ -22,6 +23,7 @@ import (
 type house struct {
 	*sessionmgr.Manager
 	t       testing.TB
+	disk    *vfs.MemFS
 	store   storage.Store
 	rosters *roster.Rosters
 	h       *Handler
@@ -36,11 +38,16 @@ func (everybody) Exists(_ context.Context, j jid.JID) (bool, error) {
 
 func newHouse(t testing.TB, o Options) *house {
 	t.Helper()
-	st, err := pebble.Open(pebble.Options{FS: vfs.NewMem(), Dir: "data"})
+	return newHouseOn(t, vfs.NewCrashableMem(), o)
+}
+
+func newHouseOn(t testing.TB, disk *vfs.MemFS, o Options) *house {
+	t.Helper()
+	st, err := pebble.Open(pebble.Options{FS: disk, Dir: "data"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := sessionmgr.New(sessionmgr.Options{Domains: []string{"example.com", "example.net"}}, st, everybody{})
+	m, err := sessionmgr.New(sessionmgr.Options{Domains: []string{"example.com", "example.net"}, Hibernate: 24 * time.Hour}, st, everybody{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,18 +55,23 @@ func newHouse(t testing.TB, o Options) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(m, r, o)
+	h, err := New(m, r, st, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.Hooks.PreBind.Add("test", hook.Normal, func(ctx context.Context, b *sessionmgr.PreBind) error {
 		return r.Load(ctx, b.Account)
 	})
+	m.Hooks.Restored.Add("test", hook.Normal, func(ctx context.Context, s *sessionmgr.Session) {
+		if err := r.Load(ctx, s.JID().Bare()); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Cleanup(func() {
 		st.Close() // waits for what is under way
 		m.Stop(context.Background())
 	})
-	return &house{Manager: m, t: t, store: st, rosters: r, h: h}
+	return &house{Manager: m, t: t, disk: disk, store: st, rosters: r, h: h}
 }
 
 // events drives user's roster; what it means for contact's is the test's affair.

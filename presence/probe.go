@@ -59,7 +59,7 @@ func (h *Handler) answerProbe(ctx context.Context, st *stanza.Stanza) ([]*stanza
 func (h *Handler) full(st *stanza.Stanza) []*stanza.Stanza {
 	var replies []*stanza.Stanza
 	for _, s := range h.m.Sessions(st.To) {
-		if p := s.Presence(); p != nil {
+		if p := h.seen(s); p != nil {
 			replies = append(replies, p.With(p.From, st.From))
 		}
 	}
@@ -75,7 +75,7 @@ func (h *Handler) full(st *stanza.Stanza) []*stanza.Stanza {
 // sent directed presence is, available or not.
 func (h *Handler) mere(st *stanza.Stanza) *stanza.Stanza {
 	if s := h.m.ByJID(st.To); s != nil {
-		if p := s.Presence(); p != nil {
+		if p := h.seen(s); p != nil {
 			return &stanza.Stanza{Kind: stanza.Presence, ID: p.ID, From: st.To, To: st.From}
 		}
 		if h.sentTo(s, st.From) {

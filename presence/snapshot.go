@@ -29,7 +29,7 @@ type reading struct {
 
 // pass adds the presence of an available session to a snapshot.
 func (h *Handler) pass(snap *Snapshot, source *sessionmgr.Session, viewer jid.JID, to []*sessionmgr.Session) {
-	st := source.Presence()
+	st := h.seen(source)
 	if st == nil || len(to) == 0 {
 		return
 	}
@@ -87,9 +87,29 @@ func (h *Handler) resumed(r sessionmgr.Resumption) {
 			snap.Out = append(snap.Out, sessionmgr.Delivery{To: s, Stanza: goodbye(contact).With(contact, account)})
 		}
 	}
+	h.withHidden(&snap, s, here)
 	h.m.Submit(sessionmgr.Entry{Out: snap.Out})
 	h.Recheck(&snap)
 	h.m.FlushTouched()
+}
+
+// withHidden adds the sessions that hibernate and are not seen, beside others of
+// their accounts that are: the client may know them of before.
+func (h *Handler) withHidden(snap *Snapshot, s *sessionmgr.Session, here map[jid.JID]bool) {
+	if h.o.Hibernating != Unavailable {
+		return
+	}
+	account, to := s.JID().Bare(), []*sessionmgr.Session{s}
+	here[account] = true
+	for from := range here {
+		for _, source := range h.m.Sessions(from) {
+			if source == s || !source.Available() || !h.hidden(source) {
+				continue
+			}
+			snap.Out = append(snap.Out, sessionmgr.Delivery{To: s, Stanza: goodbye(source.JID()).With(source.JID(), account)})
+			snap.read = append(snap.read, reading{source, nil, account, to})
+		}
+	}
 }
 
 // subscribed reports whether target's roster, which is in memory if target is
@@ -134,7 +154,7 @@ func (h *Handler) Recheck(snap *Snapshot) {
 
 func (h *Handler) correct(out []sessionmgr.Delivery, r *reading) []sessionmgr.Delivery {
 	from := r.source.JID()
-	now := r.source.Presence()
+	now := h.seen(r.source)
 	own := from.Bare() == r.viewer
 	if r.source.State() == sessionmgr.Destroyed || !own && !h.subscribed(r.viewer, from.Bare()) {
 		now = nil
@@ -148,6 +168,10 @@ func (h *Handler) correct(out []sessionmgr.Delivery, r *reading) []sessionmgr.De
 	}
 	now = now.With(from, r.viewer)
 	for _, to := range r.to {
+		if now.Type == typeUnavailable && h.hidden(r.source) { // it is not seen, and yet there
+			out = append(out, sessionmgr.Delivery{To: to, Stanza: now})
+			continue
+		}
 		out = h.deliver(out, to, now)
 	}
 	return out
