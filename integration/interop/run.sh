@@ -73,7 +73,7 @@ else
 fi
 
 # Each scenario has two accounts of its own, NAME1 and NAME2.
-scenarios=(slixmpp_starttls slixmpp_tls go_sendxmpp profanity mcabber finch xmppjs)
+scenarios=(slixmpp_starttls slixmpp_tls slixmpp_carbons go_sendxmpp profanity mcabber finch xmppjs)
 for s in "${scenarios[@]}"; do
 	echo "${s}1@localhost password-of-${s}1"
 	echo "${s}2@localhost password-of-${s}2"
@@ -121,6 +121,8 @@ who slixmpp_starttls
 scenario "slixmpp with STARTTLS" /usr/bin/python3 $here/slixmpp_client.py 127.0.0.1 "$starttls" "$certificate" "${people[@]}" starttls
 who slixmpp_tls
 scenario "slixmpp with direct TLS" /usr/bin/python3 $here/slixmpp_client.py 127.0.0.1 "$tls" "$certificate" "${people[@]}" tls
+who slixmpp_carbons
+scenario "slixmpp on two devices, with carbons" /usr/bin/python3 $here/slixmpp_carbons.py 127.0.0.1 "$starttls" "$certificate" "${people[@]}"
 who go_sendxmpp
 scenario "go-sendxmpp" $here/sendxmpp.sh 127.0.0.1 "$starttls" "$tls" "$certificate" "${people[@]}"
 who profanity

@@ -1,5 +1,5 @@
-// Two users with xmpp.js, one by STARTTLS, the other by direct TLS: wrong and right
-// passwords, subscription, chat, what waits while one is away, disco, a cut and
+// Two users with xmpp.js, one by STARTTLS, the other by direct TLS: SASL2 with bind and
+// stream management in it, wrong and right passwords, tokens, subscription, chat, what waits while one is away, disco, a cut and
 // its reconnect, a conflict, orderly ends. The certificate is verified.
 //
 // Usage: NODE_EXTRA_CA_CERTS=CERTIFICATE node xmppjs_client.mjs C2S_PORT C2S_TLS_PORT JID1 PASSWORD1 JID2 PASSWORD2
@@ -12,6 +12,9 @@ const [starttls, tls, jid1, password1, jid2, password2] = process.argv.slice(2);
 const STEP = 15_000; // milliseconds for any one thing to happen
 const ROSTER = "jabber:iq:roster";
 
+// The two devices that there are; the second client of an address is on the same.
+const agents = { [jid1]: "d4565fa7-4d72-4749-b3d3-740edbf87770", [jid2]: "11111111-2222-4333-8444-555555555555" };
+
 const done = (text) => console.log("  xmpp.js:", text);
 
 // A Person notes what its client receives; until waits for something among it.
@@ -23,7 +26,10 @@ class Person {
       : { username: local, password };
     this.bare = address;
     this.seen = [];
-    this.x = client({ service, domain, resource, credentials, username: local });
+    const userAgent = xml("user-agent", { id: agents[address] }, xml("software", {}, "xmpp.js"));
+    this.x = client({ service, domain, resource, credentials, username: local, userAgent });
+    this.logins = []; // mechanisms
+    this.x.on("send", (element) => element.name === "authenticate" && this.logins.push(element.attrs.mechanism));
     this.x.on("error", (err) => this.note("error", err));
     this.x.on("online", (address) => this.note("online", address));
     this.x.on("stanza", (stanza) => this.note(stanza.name, stanza));
@@ -88,7 +94,8 @@ for (const [door, service] of Object.entries(doors)) {
     await wrong.x.stop().catch(() => {});
     const right = new Person(jid1, password1, service, "orchard", mechanism);
     const address = await right.x.start();
-    expect(address.toString() === `${jid1}/orchard`, `the resource asked for, not ${address}`);
+    expect(address.toString().startsWith(`${jid1}/orchard/`), `a resource with the tag, not ${address}`);
+    expect(right.logins.join() === mechanism, `a login by SASL2, not ${right.logins}`);
     await right.x.stop();
     done(`${door}, ${mechanism}: refused with a wrong password, in with the right one`);
   }
@@ -140,13 +147,14 @@ const resumed = new Promise((is) => a.x.streamManagement.once("resumed", is));
 a.x.socket.socket.destroy();
 await b.chat(jid1, "are you there?");
 await resumed;
+expect(a.logins.at(-1) === "HT-SHA-256-NONE" && a.x.jid.toString() === fullA, `a login by token, not ${a.logins}`);
 await a.heard("are you there?");
 await b.chat(jid1, "welcome back");
 await a.heard("welcome back");
 expect(!b.seen.some(([what, p]) => what === "presence" && p.attrs.type === "unavailable"), "no unavailable presence");
-done("cut, it resumed and was heard again");
+done("cut, it resumed with a token and was heard again");
 
-// A second one with the same full JID replaces the first (RFC 6120 §7.7.2.2).
+// A second one on the same device replaces the first (XEP-0386 §3.2).
 a.x.reconnect.stop();
 const second = new Person(jid1, password1, doors.TLS, "orchard");
 expect((await second.x.start()).toString() === fullA, "the same full JID");

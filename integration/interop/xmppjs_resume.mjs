@@ -1,6 +1,6 @@
 // Two users with xmpp.js and stream management while the server is killed again and
 // again: one writes numbered messages, the other has to get each exactly once and
-// in order, by resuming. The certificate is verified.
+// in order, by resuming with its login (SASL2). The certificate is verified.
 //
 // Usage: NODE_EXTRA_CA_CERTS=CERTIFICATE node xmppjs_resume.mjs HOST C2S_PORT CERTIFICATE JID1 PASSWORD1 JID2 PASSWORD2
 //
@@ -32,7 +32,8 @@ class Person {
     this.x.streamManagement.on("resumed", () => this.counts.resumed++);
     this.x.streamManagement.on("fail", () => this.counts.failed++);
     this.x.on("nonza", (element) => {
-      if (element.name === "resumed") this.remember(Number(element.attrs.h));
+      const resumed = element.name === "success" && element.getChild("resumed");
+      if (resumed) this.remember(Number(resumed.attrs.h));
     });
     this.x.on("stanza", (stanza) => {
       if (stanza.is("message") && stanza.getChild("body")) this.got.push(stanza.getChildText("body"));

@@ -29,6 +29,8 @@
 //	starttls                  upgrade; open again after it
 //	auth MECHANISM [USER [PASSWORD]]          has to succeed
 //	auth-fails MECHANISM USER PASSWORD CONDITION
+//	sasl2 MECHANISM USER SECRET XML           <authenticate/> with XML in it, up to
+//	                          its outcome, which is the next to be received
 //	bind [RESOURCE]           the server makes one if none is given
 //	sync                      everything she sent has been handled
 //	nothing [DURATION]        after a sync of all actors nothing waits for her

@@ -26,12 +26,12 @@ const archivePatience = 2 * time.Minute
 // archives reads the archive of each account, some at a time; nil if the server
 // offers none.
 func archives(ctx context.Context, w *world) ([][]history.Archived, error) {
-	offered, err := w.clients[0].offers(ctx)
+	offered, err := w.clients[0].offers(ctx, nsMAM)
 	if err != nil || !offered {
 		return nil, err
 	}
-	all := make([][]history.Archived, len(w.clients))
-	errs := make(chan error, len(w.clients))
+	all := make([][]history.Archived, len(w.accounts))
+	errs := make(chan error, len(w.accounts))
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range 8 {
@@ -44,7 +44,7 @@ func archives(ctx context.Context, w *world) ([][]history.Archived, error) {
 			}
 		})
 	}
-	for i := range w.clients {
+	for i := range w.accounts {
 		next <- i
 	}
 	close(next)
@@ -102,8 +102,9 @@ func ask(s *stream, kind, to, payload string) (answer *testclient.Element, befor
 	}
 }
 
-// offers asks the account, and then the server, whether there are archives (XEP-0313 §7).
-func (c *client) offers(ctx context.Context) (bool, error) {
+// offers asks the account, and then the server, for a feature: archives tell theirs
+// with the account (XEP-0313 §7).
+func (c *client) offers(ctx context.Context, feature string) (bool, error) {
 	s, end, err := c.visit(ctx)
 	if err != nil {
 		return false, err
@@ -116,7 +117,7 @@ func (c *client) offers(ctx context.Context) (bool, error) {
 			continue // an account need not answer
 		}
 		for _, f := range query.Children {
-			if f.Name.Local == "feature" && f.Get("var") == nsMAM {
+			if f.Name.Local == "feature" && f.Get("var") == feature {
 				return true, nil
 			}
 		}

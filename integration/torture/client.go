@@ -22,10 +22,12 @@ import (
 type client struct {
 	*world
 	id       int32
+	device   int // 0: the account's client; else a further device, which only listens
 	resource string
 	rng      *rand.Rand
 	scram    *scram.Client
 	secure   bool    // by TLS
+	token    string  // in place of the password, "" until it has one
 	fickle   bool    // likes to begin a new session in place of resuming
 	peers    []int32 // whom it writes to
 	next     map[int32]int32
@@ -75,10 +77,12 @@ type world struct {
 	options
 	begin   time.Time
 	server  *server
-	clients []*client
-	wander  bool           // some clients come back as another resource
-	calm    atomic.Bool    // no new messages
-	left    sync.WaitGroup // connections left open
+	clients []*client // all; the one with an account's number is that account's
+	// accounts are the first of clients: one for each account.
+	accounts []*client
+	wander   bool           // some clients come back as another resource
+	calm     atomic.Bool    // no new messages
+	left     sync.WaitGroup // connections left open
 }
 
 // at returns the time of the run.
@@ -218,11 +222,11 @@ func (c *client) ending(err error) string {
 func (c *client) obey(ctx context.Context, s *stream, o order) string {
 	switch o.do {
 	case doCut:
-		c.forget = c.forget || o.renew
+		c.forget = c.forget || o.renew && c.device == 0
 		s.cut(o.reset)
 		return "cut"
 	case doAbandon:
-		c.forget = c.forget || o.renew
+		c.forget = c.forget || o.renew && c.device == 0
 		c.abandoned(ctx, s)
 		return "left open"
 	case doSlow:
@@ -233,6 +237,9 @@ func (c *client) obey(ctx context.Context, s *stream, o order) string {
 		case <-ctx.Done():
 		}
 	case doBurst:
+		if c.device > 0 {
+			return ""
+		}
 		for range o.letters {
 			if err := c.letter(s, o.to, 4<<10); err != nil {
 				s.cut(false)
@@ -240,6 +247,9 @@ func (c *client) obey(ctx context.Context, s *stream, o order) string {
 			}
 		}
 	case doLeave:
+		if c.device > 0 {
+			return "" // what it has seen is judged over its whole session
+		}
 		c.farewell(s)
 		c.forget = true
 		s.cut(false)

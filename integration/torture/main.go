@@ -17,6 +17,8 @@
 //	-seed N           of all that is random (the time); threads and disk are not
 //	-duration 30s     how long harm is done
 //	-clients 50       accounts, with a client each
+//	-devices 5        the most devices of an account: some have further ones that get
+//	                  copies of what its client sends and gets (XEP-0280)
 //	-rate 2           stanzas a second that each client sends by itself
 //	-pause 5s         the longest SIGSTOP
 //	-resume-not 0.3   share of clients that often begin a new session in place of resuming

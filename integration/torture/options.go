@@ -16,6 +16,7 @@ type options struct {
 	seed      uint64
 	duration  time.Duration
 	clients   int
+	devices   int
 	rate      float64
 	pause     time.Duration
 	resumeNot float64
@@ -39,7 +40,7 @@ type options struct {
 
 // defaults returns the settings of a run that nobody configured.
 func defaults() options {
-	return options{seed: uint64(time.Now().UnixNano()), duration: 30 * time.Second, clients: 50, rate: 2,
+	return options{seed: uint64(time.Now().UnixNano()), duration: 30 * time.Second, clients: 50, devices: 5, rate: 2,
 		pause: 5 * time.Second, resumeNot: 0.3, hibernate: "20s", quiet: time.Minute, nemesis: slices.Clone(deeds), out: io.Discard}
 }
 
@@ -64,6 +65,7 @@ func (o *options) flags(out io.Writer) *flag.FlagSet {
 	f.Uint64Var(&o.seed, "seed", o.seed, "seed of everything that is random; default: the time")
 	f.DurationVar(&o.duration, "duration", o.duration, "how long the nemesis works")
 	f.IntVar(&o.clients, "clients", o.clients, "how many accounts, with a client each")
+	f.IntVar(&o.devices, "devices", o.devices, "the most devices that an account has, if the server has carbons")
 	f.Float64Var(&o.rate, "rate", o.rate, "stanzas a second that each client sends by itself")
 	f.DurationVar(&o.pause, "pause", o.pause, "the longest SIGSTOP")
 	f.Float64Var(&o.resumeNot, "resume-not", o.resumeNot, "the share of clients that often begin a new session after a break")
@@ -90,6 +92,8 @@ func (o *options) validate() error {
 	switch {
 	case o.clients < 2:
 		return errors.New("torture: it takes two clients at least")
+	case o.devices < 1 || o.devices > 9:
+		return fmt.Errorf("torture: %d devices", o.devices)
 	case o.rate <= 0 || o.rate > 1000:
 		return fmt.Errorf("torture: a rate of %v", o.rate)
 	case o.duration < time.Second:

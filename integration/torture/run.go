@@ -107,6 +107,9 @@ func (w *world) all(ctx context.Context, n *nemesis) (history.Run, error) {
 	if err := w.probe(ctx); err != nil {
 		return history.Run{}, err
 	}
+	if err := w.addDevices(ctx); err != nil {
+		return history.Run{}, err
+	}
 	clientsCtx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	for _, c := range w.clients {
@@ -124,7 +127,11 @@ func (w *world) all(ctx context.Context, n *nemesis) (history.Run, error) {
 	}
 	r := history.Run{}
 	for _, c := range w.clients {
-		r.Clients = append(r.Clients, c.log)
+		if c.device > 0 {
+			r.Devices = append(r.Devices, history.Device{Account: c.id, Log: c.log})
+		} else {
+			r.Clients = append(r.Clients, c.log)
+		}
 	}
 	if r.Archives, err = archives(ctx, w); err != nil {
 		return history.Run{}, err

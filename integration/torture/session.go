@@ -62,11 +62,20 @@ func (c *client) enter(ctx context.Context) (*stream, error) {
 	defer stop()
 	c.streams++
 	c.note(history.Event{Kind: history.Connected, N: place.process})
-	if err := s.login(c.scram); err != nil {
+	err = s.open()
+	once := err == nil && c.instant(s)
+	if err == nil && !once {
+		err = s.authenticate(c.scram)
+	}
+	if err != nil {
 		s.cut(false)
 		return nil, c.refusedBy(err)
 	}
-	if err := c.attach(s); err != nil {
+	enter := c.attach
+	if once {
+		enter = func(s *stream) error { return c.refusedBy(c.enterAtOnce(s)) }
+	}
+	if err := enter(s); err != nil {
 		s.cut(false)
 		if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			c.dubious = time.Now()
@@ -100,6 +109,9 @@ func (c *client) attach(s *stream) error {
 // refusedBy looks at why a login failed: only a server that can't read its store
 // may refuse one (and says temporary-auth-failure).
 func (c *client) refusedBy(err error) error {
+	if err == nil {
+		return nil
+	}
 	var stop *ended
 	if errors.As(err, &stop) {
 		return c.streamError(stop.e)
@@ -230,6 +242,9 @@ func (c *client) bind(s *stream) error {
 	c.note(history.Event{Kind: history.Enabled})
 	c.session, c.forget, c.asked = &session{id: answer.Get("id")}, false, time.Time{}
 	c.address.Store(&jid)
+	if c.device > 0 {
+		return c.copies(s)
+	}
 	if err := c.other(s, "<presence/>"); err != nil {
 		return err
 	}

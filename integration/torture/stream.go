@@ -163,6 +163,11 @@ func (s *stream) login(c *scram.Client) error {
 	if err := s.open(); err != nil {
 		return err
 	}
+	return s.authenticate(c)
+}
+
+// authenticate is login on a stream that is open.
+func (s *stream) authenticate(c *scram.Client) error {
 	conv := c.NewConversation()
 	msg, err := conv.Step("")
 	if err != nil {

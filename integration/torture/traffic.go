@@ -99,6 +99,10 @@ func (c *client) message(e *testclient.Element, n uint32) {
 		c.bounce(e)
 		return
 	}
+	if c.device > 0 {
+		c.copied(e, n)
+		return
+	}
 	body := e.Child("", "body")
 	if body == nil {
 		return // a chat state
@@ -148,6 +152,9 @@ var escaped = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 // letter writes a message to somebody, with a body of up to a size.
 func (c *client) letter(s *stream, to int32, size int) error {
+	if c.device > 0 {
+		return nil
+	}
 	m := history.Message{From: c.id, To: to, Seq: c.next[to]}
 	c.next[to]++
 	addr, full := account(to)+"@"+domain, false
@@ -186,6 +193,8 @@ func (c *client) traffic(s *stream) error {
 	bare, id := account(peer)+"@"+domain, fmt.Sprint("x", c.session.out)
 	var err error
 	switch dice := c.rng.IntN(100); {
+	case c.device > 0:
+		err = c.other(s, "<iq type='get' to='"+domain+"' id='"+id+"'><ping xmlns='urn:xmpp:ping'/></iq>")
 	case dice < 70:
 		size := 200
 		if dice < 2 {
@@ -202,6 +211,9 @@ func (c *client) traffic(s *stream) error {
 		err = c.other(s, "<iq type='get' to='"+c.full()+"' id='"+id+"'><ping xmlns='urn:xmpp:ping'/></iq>")
 	default:
 		err = c.other(s, "<presence><status>"+id+"</status></presence>")
+	}
+	if err == nil && s.features.Child(nsCSI, "csi") != nil && c.rng.IntN(10) == 0 { // XEP-0352: it changes what isn't kept
+		err = s.send("<" + []string{"active", "inactive"}[c.rng.IntN(2)] + " xmlns='" + nsCSI + "'/>")
 	}
 	if err == nil && c.rng.IntN(5) == 0 {
 		err = c.ask(s)

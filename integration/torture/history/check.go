@@ -41,6 +41,7 @@ type Verdict struct {
 	Sessions              int           // that were bound
 	Again                 int           // copies in later sessions that nobody could prevent
 	Excused               int           // by Rules, or because they were written to a session before it had stream management
+	Copies                int           // that came to further devices
 	Bounced               int           // messages, while the disk was full
 	Outage                time.Duration // the longest time that a client was without a session
 }
@@ -101,7 +102,7 @@ func Check(run Run, rules Rules) Verdict {
 		j.order(receiver)
 	}
 	j.archives()
-	j.NotChecked = append(j.NotChecked, "carbons (no account has two sessions at a time)")
+	j.devices()
 	slices.SortStableFunc(j.Findings, func(a, b Finding) int { return int(min(max(a.At-b.At, -1), 1)) })
 	return j.Verdict
 }

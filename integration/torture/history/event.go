@@ -26,6 +26,8 @@ const (
 	Got                   // a message of Peer came as stanza N; 0: before <enabled/> (flag Delayed: with a delay stamp)
 	Bounced               // an error came for the message to Peer
 	Wrong                 // something came that may not come; Note says what
+	Copying               // a further device was told that it gets copies
+	Copied                // a copy of a message with Peer came as stanza N (flag FromUs: one that the account sent)
 	Ended                 // the stream is over for the client; Note says why
 )
 
@@ -33,7 +35,8 @@ const (
 func (k Kind) String() string {
 	names := [...]string{"connected to process", "binds", "enabled", "is available", "asks to resume, has", "resumed, h is",
 		"not resumed, h is", "sends as stanza", "sends another stanza", "gives up", "is acknowledged up to", "acknowledges up to",
-		"gets as stanza", "gets back an error for", "SAW WHAT MAY NOT BE:", "stream over:"}
+		"gets as stanza", "gets back an error for", "SAW WHAT MAY NOT BE:", "gets copies", "gets a copy as stanza",
+		"stream over:"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -45,6 +48,7 @@ const (
 	HasH    uint8 = 1 << iota // Failed: the answer told h
 	Full                      // Sent: to a full address
 	Delayed                   // Got: it has a delay stamp
+	FromUs                    // Copied: the account sent it, else it got it
 	Moved                     // Bound: as another resource than the session before, which the server may still keep
 )
 
@@ -111,6 +115,7 @@ type Archived struct {
 // Run is everything that was seen in a run.
 type Run struct {
 	Clients   []Log
+	Devices   []Device // further ones of the same accounts
 	Incidents []Incident
 	// Archives has the archive of each client, nil where the server offers none.
 	Archives [][]Archived

@@ -68,7 +68,7 @@ func (r *Run) log(client int32) Log {
 
 // milestone reports whether an event belongs to every story of its time.
 func milestone(k Kind) bool {
-	return k != Sent && k != SentOther && k != Got && k != Bounced && k != Dropped
+	return k != Sent && k != SentOther && k != Got && k != Bounced && k != Dropped && k != Copied
 }
 
 // about reports whether an event is about a message.
@@ -76,6 +76,8 @@ func about(client int32, e *Event, m Message) bool {
 	switch e.Kind {
 	case Sent, Dropped, Bounced:
 		return m == Message{client, e.Peer, e.Seq}
+	case Copied:
+		return m == Message{client, e.Peer, e.Seq} || m == Message{e.Peer, client, e.Seq}
 	case Got:
 		return m == Message{e.Peer, client, e.Seq}
 	}
@@ -94,7 +96,7 @@ func sentence(e *Event) string {
 		} else {
 			s += " not told"
 		}
-	case Sent, Got:
+	case Sent, Got, Copied:
 		s += fmt.Sprintf(" %d: message %d with peer %d", e.N, e.Seq, e.Peer)
 	case Dropped, Bounced:
 		s += fmt.Sprintf(" message %d to peer %d", e.Seq, e.Peer)
@@ -103,7 +105,7 @@ func sentence(e *Event) string {
 		bit  uint8
 		kind Kind
 		word string
-	}{{Delayed, Got, "with a delay stamp"}, {Moved, Bound, "as another resource"}, {Full, Sent, "to a full address"}} {
+	}{{Delayed, Got, "with a delay stamp"}, {Moved, Bound, "as another resource"}, {Full, Sent, "to a full address"}, {FromUs, Copied, "sent by us"}} {
 		if e.Kind == f.kind && e.Has(f.bit) {
 			s += ", " + f.word
 		}
@@ -124,6 +126,13 @@ func (r *Run) Write(w io.Writer) error {
 	for c, log := range r.Clients {
 		for i := range log {
 			if _, err := fmt.Fprintf(w, "%s client %d: %s\n", clock(log[i].At), c, sentence(&log[i])); err != nil {
+				return err
+			}
+		}
+	}
+	for i, d := range r.Devices {
+		for k := range d.Log {
+			if _, err := fmt.Fprintf(w, "%s device %d of client %d: %s\n", clock(d.Log[k].At), i, d.Account, sentence(&d.Log[k])); err != nil {
 				return err
 			}
 		}
