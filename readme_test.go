@@ -29,18 +29,16 @@ var notClaimed = map[string]string{
 	"RFC 9525": "names in certificates that weir check looks at",
 	"XEP-0004": "the form in which others ask, part of XEP-0313",
 	"XEP-0082": "the form of dates, part of others",
+	"XEP-0045": "rooms: only what they send is recognised, for XEP-0280",
 	"XEP-0085": "chat states: only recognised, so that they aren't stored",
 	"XEP-0122": "how a field of a form is filled in, part of XEP-0313",
 	"XEP-0184": "receipts: only recognised",
-	"XEP-0280": "carbons: only recognised, so that copies aren't stored",
-	"XEP-0297": "the form in which others forward, part of XEP-0313",
 	"XEP-0333": "chat markers: only recognised",
+	"XEP-0249": "invitations: only recognised, for XEP-0280",
 	"XEP-0205": "advice that limits follow",
 	"XEP-0237": "roster versions before they became part of RFC 6121",
 	"XEP-0360": "the word nonza",
 	"XEP-0438": "advice on iterations",
-	"XEP-0386": "comes later",
-	"XEP-0388": "comes later",
 }
 
 var cited = regexp.MustCompile(`\b(RFC \d{4}|XEP-\d{4})\b`)
