@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": serveBeside, "signal": signalServer, "awaitend": awaitEnd, "login": loginClient, "ended": clientEnded,
+			"serve": serveBeside, "signal": signalServer, "awaitend": awaitEnd, "awaitlog": awaitLog, "login": loginClient, "ended": clientEnded,
 			"takeport": takePort, "accounts": writeAccounts, "notified": notified,
 			"hang": hang,
 		},
@@ -103,6 +103,15 @@ func serveBeside(ts *testscript.TestScript, _ bool, args []string) {
 func signalServer(ts *testscript.TestScript, _ bool, args []string) {
 	sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}[args[0]]
 	ts.Check(besideOf(ts).server.Process.Signal(sig))
+}
+
+// awaitLog is "awaitlog TEXT": the server has to write this to its log.
+func awaitLog(ts *testscript.TestScript, _ bool, args []string) {
+	for began := time.Now(); !strings.Contains(ts.ReadFile("server.log"), args[0]); time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > patience {
+			ts.Fatalf("%q isn't logged:\n%s", args[0], ts.ReadFile("server.log"))
+		}
+	}
 }
 
 // awaitEnd is "awaitend CODE": the server has to end with this exit code.
