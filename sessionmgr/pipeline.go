@@ -156,9 +156,9 @@ func (p *pipeline) process(it *item) {
 	case it.fn != nil && it.From == nil:
 		it.fn()
 		return
-	case it.fenced && it.epoch != it.From.epoch:
-		p.m.metrics.stale.Inc()
-		return // of a stream that the session has left: its client sends it again
+	case it.fenced && (it.epoch != it.From.epoch || it.From.buried()):
+		p.stale(it)
+		return
 	}
 	if it.count && it.From.sm != nil {
 		it.From.sm.accepted++
@@ -166,6 +166,20 @@ func (p *pipeline) process(it *item) {
 	p.quieten(it)
 	p.number(it)
 }
+
+// stale drops an item that comes of a stream which its session has left, or of a
+// session that has ended: its client was told how many of its stanzas were
+// handled, or asks, and sends the rest again.
+func (p *pipeline) stale(it *item) {
+	p.m.metrics.stale.Inc()
+	if it.owe != nil {
+		p.m.ledgers.release(it.owe)
+	}
+}
+
+// buried reports whether it is written down how far a session with a resumable
+// stream came that has ended.
+func (s *Session) buried() bool { return s.sm != nil && s.sm.resumable && s.ledger == nil }
 
 // guarded does something with an item. A panic of a link or of a callback takes
 // that item and not the token with it, without which nothing would move again.

@@ -29,7 +29,7 @@ type chunk struct {
 	stanzas []*stanza.Stanza
 	refs    []sent    // one for each
 	redo    int       // how many of acks.redo it stands for
-	owed    bool      // of what the account was owed
+	owed    bool      // of what the account was owed, and of the session's own queue that is between
 	segs    []segment // the parts of it that this is of
 	upTo    uint64    // the log was looked at up to here
 	size    int64     // of the records
@@ -39,6 +39,7 @@ type chunk struct {
 	first   uint32    // number of the first, once sealed
 	plain   bool      // it was planned without stream management
 	void    bool      // it was not delivered
+	both    bool      // the session's own queue was looked at too
 }
 
 // reachable reports whether a session may get messages for its account:
@@ -211,6 +212,11 @@ func (m *Manager) plan(s *Session, l *ledger) (c *chunk, w want, bound uint64, o
 		if c.upTo < w.end(^uint64(0)) {
 			if c.upTo >= bound {
 				return nil, w, 0, false
+			}
+			w.done = c.upTo
+			if a != nil && s.queue.sent < s.queue.untold {
+				w.own = segment{tag: s.queue.tag, after: s.queue.sent}
+				c.upTo, c.both = min(c.upTo, s.queue.sent), true
 			}
 			return c, w, bound, false
 		}
@@ -399,7 +405,10 @@ func (p *pipeline) deliverChunk(c *chunk) {
 	switch {
 	case c.redo > 0:
 	case c.owed && !c.plain:
-		a.claimSent = c.upTo
+		a.claimSent = max(a.claimSent, c.upTo)
+		if c.both {
+			s.queue.sent = max(s.queue.sent, c.upTo)
+		}
 		s.ledger.served(c.served())
 		p.claimDone(s)
 	case !c.owed:

@@ -41,25 +41,17 @@ func (m *Manager) readChunk(l *ledger, c *chunk, w *want, bound uint64) error {
 
 // look takes a record of the log, where it is wanted.
 func (c *chunk) look(id uint64, r *record, w *want, account jid.JID, size int64) error {
-	switch w.takes(id, r) {
-	case pass:
+	v := w.takes(id, r)
+	if v != put {
 		c.closePut(r)
-	case give:
-		c.closePut(r)
-		st, err := r.parse()
-		if err != nil {
+	}
+	own := v != give && w.takesOwn(id, r)
+	if v == give || own {
+		if err := c.add(id, r, account, size, c.owed && !own); err != nil {
 			return err
 		}
-		c.size += size
-		if t, _ := r.names(c.s.queue.tag); t.copy && !c.owed {
-			c.copied += size
-			st = c.copyOf(st, id, r, account)
-		} else {
-			st = c.delayed(st, id, r, account)
-		}
-		c.stanzas = append(c.stanzas, st)
-		c.refs = append(c.refs, sent{id: id, claim: c.owed, hide: r.hidden() && r.single()})
-	case put:
+	}
+	if v == put {
 		for i := range r.count() {
 			if t := r.target(i); !t.copy && !covered(w.alive, t.tag, id) {
 				c.putBack(t.tag, id)
@@ -69,6 +61,24 @@ func (c *chunk) look(id uint64, r *record, w *want, account jid.JID, size int64)
 			c.putBack(0, id)
 		}
 	}
+	return nil
+}
+
+// add takes a record; claim says that it was owed.
+func (c *chunk) add(id uint64, r *record, account jid.JID, size int64, claim bool) error {
+	st, err := r.parse()
+	if err != nil {
+		return err
+	}
+	c.size += size
+	if t, _ := r.names(c.s.queue.tag); t.copy && !claim {
+		c.copied += size
+		st = c.copyOf(st, id, r, account)
+	} else {
+		st = c.delayed(st, id, r, account, claim)
+	}
+	c.stanzas = append(c.stanzas, st)
+	c.refs = append(c.refs, sent{id: id, claim: claim, hide: r.hidden() && r.single()})
 	return nil
 }
 
@@ -101,12 +111,12 @@ func (c *chunk) closePut(r *record) {
 // delayed stamps a message from the log. What was owed has waited for somebody
 // to come (XEP-0160 §2); what a session pulls of its own queue is late only if
 // its link was gone.
-func (c *chunk) delayed(st *stanza.Stanza, id uint64, r *record, account jid.JID) *stanza.Stanza {
+func (c *chunk) delayed(st *stanza.Stanza, id uint64, r *record, account jid.JID, owed bool) *stanza.Stanza {
 	if !r.hidden() {
 		st = st.WithStanzaID(account, ArchiveID(id))
 	}
 	switch {
-	case c.owed:
+	case owed:
 		return st.WithChild(stanza.Delay(account.Host(), r.at, "Offline Storage"))
 	case r.at.UnixNano() < c.s.awayUntil():
 		return st.WithChild(stanza.Delay(account.Host(), r.at, ""))

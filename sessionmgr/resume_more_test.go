@@ -255,3 +255,32 @@ func TestSleepersMakeRoom(t *testing.T) {
 		}
 	}
 }
+
+// TestOneOrder: what was sent to a session itself and what is owed to its account
+// come in the order in which they were sent (RFC 6120 §10.1).
+func TestOneOrder(t *testing.T) {
+	h := newHouse(t)
+	romeo := h.online("romeo@verona.lit/orchard", 0)
+	juliet := h.bind("juliet@verona.lit/balcony")
+	id := juliet.enable()
+	juliet.cut() // it was not available: what is for the account is owed
+	for i, to := range []string{"/balcony", "", "/balcony", "", "/balcony"} {
+		romeo.send(fmt.Sprintf("<message to='juliet@verona.lit%s' type='chat'><body>n%d</body></message>", to, i))
+	}
+	h.settle()
+	first := h.connect("juliet@verona.lit")
+	first.broken = true // it becomes available, and gets nothing
+	err := h.Manager.Resume(context.Background(), first.Session, first, id, 0, func(s *Session, _ uint32) { first.Session = s })
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.available(0)
+	first.cut()
+	h.settle()
+	h.failed.Store(true) // nothing of it acts any more
+	next := newHouseOn(t, h.store)
+	if err := next.Restore(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	next.mustResume("juliet@verona.lit", id, 0).want("n0", "n1", "n2", "n3", "n4")
+}

@@ -79,6 +79,11 @@ type want struct {
 	// sessions left that have ended, alive what others have still to get.
 	owed         bool
 	ended, alive []segment
+	// done is up to where what is owed was looked at.
+	done uint64
+	// own is what the session has to pull of its own queue beside that: both are
+	// given in one order (RFC 6120 §10.1). It has no tag where there is nothing.
+	own segment
 	// skip leaves out what the session has fetched from the archive by itself.
 	skip segment
 }
@@ -113,8 +118,20 @@ func (w *want) end(bound uint64) uint64 {
 	return min(last, bound)
 }
 
+// takesOwn reports whether a record is one of the session's own queue.
+func (w *want) takesOwn(id uint64, r *record) bool {
+	if w.own.tag == 0 || !w.own.covers(id) {
+		return false
+	}
+	_, ok := r.names(w.own.tag)
+	return ok
+}
+
 // takes says what is to be done with a record.
 func (w *want) takes(id uint64, r *record) verdict {
+	if w.owed && id <= w.done {
+		return pass
+	}
 	for _, g := range w.segs {
 		if !g.covers(id) {
 			continue

@@ -98,3 +98,29 @@ func TestSentTwiceAndNotKept(t *testing.T) {
 		})
 	}
 }
+
+// TestStaleOfAnEndedSession: a message that was read from a stream and handled
+// only after its session had ended is its client's to send again: that was told
+// how many were handled.
+func TestStaleOfAnEndedSession(t *testing.T) {
+	h := newHouse(t)
+	juliet := h.online("juliet@verona.lit/balcony", 0)
+	before := h.bind("romeo@verona.lit/orchard")
+	before.enable()
+	from, current := before.source(before)
+	if !current {
+		t.Fatal("it has no stream")
+	}
+	st, err := stanza.Parse([]byte(withOrigin(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Kick(before.Session, Cause{Code: Replaced}, nil)
+	h.settle()
+	after := h.bind("romeo@verona.lit/orchard")
+	after.enable()
+	after.send(withOrigin(1))
+	h.handle(from, st.With(before.JID(), st.To)) // it comes to its turn
+	h.settle()
+	juliet.want("n1")
+}
