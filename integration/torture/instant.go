@@ -28,7 +28,7 @@ func (c *client) instant(s *stream) bool {
 // enterAtOnce logs in, by a token if it has one, and has its session resumed or a
 // new one bound with stream management, all in one request.
 func (c *client) enterAtOnce(s *stream) error {
-	ask := fmt.Sprintf("<user-agent id='d4565fa7-4d72-4749-b3d3-%012d'/>", c.id)
+	ask := fmt.Sprintf("<user-agent id='d4565fa7-4d72-4749-b3d3-%06d%06d'/>", c.id, c.device)
 	resume := c.session != nil && !c.forget
 	if resume {
 		c.note(history.Event{Kind: history.Asked, N: c.session.in})
@@ -37,7 +37,11 @@ func (c *client) enterAtOnce(s *stream) error {
 	} else {
 		c.begins()
 	}
-	ask += "<bind xmlns='" + nsBind2 + "'><tag>torture</tag><enable xmlns='" + nsSM + "' resume='true'/></bind>"
+	ask += "<bind xmlns='" + nsBind2 + "'><tag>torture</tag><enable xmlns='" + nsSM + "' resume='true'/>"
+	if c.device > 0 {
+		ask += "<enable xmlns='" + nsCarbons + "'/>"
+	}
+	ask += "</bind>"
 	success, err := c.sasl2(s, ask)
 	if err != nil {
 		return err
@@ -122,7 +126,12 @@ func (c *client) boundAtOnce(s *stream, success *testclient.Element) error {
 	c.note(history.Event{Kind: history.Enabled})
 	c.session, c.forget, c.asked = &session{id: enabled.Get("id")}, false, time.Time{}
 	c.address.Store(&jid)
-	if err := c.other(s, "<presence/>"); err != nil {
+	presence := "<presence/>"
+	if c.device > 0 {
+		c.note(history.Event{Kind: history.Copying})
+		presence = "<presence><priority>-1</priority></presence>"
+	}
+	if err := c.other(s, presence); err != nil {
 		return err
 	}
 	return c.adopt(s)
