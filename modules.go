@@ -56,6 +56,9 @@ func (s *Server) makeModules(context.Context) (err error) {
 	s.modules.last = last.New(s.Sessions, s.Store)
 	s.modules.disco = disco.New(s.Sessions, "weir")
 	s.Sessions.Advertise(sessionmgr.OnServer, "msgoffline") // XEP-0160 §4
+	if s.Config.Session.Archive != sessionmgr.ArchiveNever {
+		s.Sessions.Advertise(sessionmgr.OnServer, "urn:xmpp:message-retract:1") // XEP-0424 §2: they are archived
+	}
 	s.Auth.Hooks.AccountChanged.Add("sessions", hook.Normal, s.accountChanged)
 	return nil
 }

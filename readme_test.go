@@ -35,6 +35,7 @@ var notClaimed = map[string]string{
 	"XEP-0184": "receipts: only recognised",
 	"XEP-0333": "chat markers: only recognised",
 	"XEP-0249": "invitations: only recognised, for XEP-0280",
+	"XEP-0424": "retractions: archived as other messages are, and that is announced",
 	"XEP-0205": "advice that limits follow",
 	"XEP-0237": "roster versions before they became part of RFC 6121",
 	"XEP-0360": "the word nonza",

@@ -45,7 +45,7 @@ var classRows = []classRow{
 	{"a receipt", kept, "XEP-0184 §5.5", []string{normal("<received xmlns='urn:xmpp:receipts' id='1'/>")}},
 	{"a chat marker", kept, "XEP-0333 §4.2", []string{chat("<displayed xmlns='urn:xmpp:chat-markers:0' id='1'/>")}},
 	{"a correction", kept, "XEP-0308 §3", []string{chat(exBody + "<replace xmlns='urn:xmpp:message-correct:0' id='1'/>")}},
-	{"a retraction", kept, "XEP-0424 §3", []string{chat("<retract xmlns='urn:xmpp:message-retract:1' id='1'/>")}},
+	{"a retraction", kept, "XEP-0424 §5", []string{chat("<retract xmlns='urn:xmpp:message-retract:1' id='1'/>")}},
 	{"a reaction", kept, "XEP-0444 §3.1", []string{chat("<reactions xmlns='urn:xmpp:reactions:0' id='1'><reaction>👋</reaction></reactions>")}},
 	{"an invitation to a room", kept, "XEP-0160 §3", []string{normal("<x xmlns='jabber:x:conference' jid='room@far.away'/>")}},
 	{"a payload that the server doesn't know", kept, "XEP-0313 §6.1.1",
