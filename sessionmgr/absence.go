@@ -21,7 +21,8 @@ type absence struct {
 	// restarted says that the session was made by an earlier process and not
 	// resumed since.
 	restarted atomic.Bool
-	unseen    atomic.Bool // others are told that it isn't available, though it is
+	expiry    atomic.Pointer[time.Timer] // of the last hibernation, about; nil for none
+	unseen    atomic.Bool                // others are told that it isn't available, though it is
 }
 
 // awayUntil returns the unix nanoseconds until which the session had no link; 0

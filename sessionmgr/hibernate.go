@@ -68,12 +68,13 @@ func (m *Manager) expireAfter(s *Session, keep time.Duration, gen uint32) {
 	if m.stopping.Load() {
 		return
 	}
-	time.AfterFunc(keep, func() {
+	t := time.AfterFunc(keep, func() {
 		if !s.generationIs(gen) || m.stopping.Load() || m.failed.Load() {
 			return
 		}
 		m.work.Go(func() { m.expire(s, gen, "not resumed within "+keep.String()) })
 	})
+	s.absence.Load().expiry.Store(t)
 }
 
 // expire ends a session that hibernates since it got a generation.

@@ -248,6 +248,9 @@ func (m *Manager) attach(s, temp *Session, link Link, resumed func(*Session, uin
 	}
 	s.linked, s.state = true, Bound
 	absence := s.absence.Load()
+	if t := absence.expiry.Swap(nil); t != nil { // a client that comes and goes leaves no timers behind
+		t.Stop()
+	}
 	if t := absence.goneAt.Swap(0); t != 0 {
 		away = time.Since(time.Unix(0, t))
 	}
