@@ -40,6 +40,11 @@ func (s *Session) takeHeld() (all []held) {
 	return all
 }
 
+// heldVolatile bounds, in bytes, what waits for a session without a link. All of it
+// goes to the next at once, beside a chunk of the log: together less than may wait
+// for a connection.
+const heldVolatile = 128 << 10
+
 // heldIQs is how many IQs wait for a session without a link.
 const heldIQs = 100
 
@@ -71,7 +76,7 @@ func (p *pipeline) keepVolatile(s *Session, d *Delivery) {
 	switch {
 	case s.ledger == nil || s.State() == Destroyed:
 		p.miss(nil, *d, false, nil)
-	case st.Kind == stanza.Message && !st.IsError() || s.held.size()+st.Size() > holdBytes:
+	case st.Kind == stanza.Message && !st.IsError() || s.held.size()+st.Size() > heldVolatile:
 		p.miss(nil, *d, false, nil)
 	case st.Kind == stanza.Message: // it says what became of one that is acknowledged
 		p.keep(s, held{stanza: st})

@@ -140,8 +140,15 @@ func (c *chunk) copyOf(st *stanza.Stanza, id uint64, r *record, account jid.JID)
 // stanza is there, or was dropped.
 func (m *Manager) readRedo(l *ledger, c *chunk) error {
 	refs := c.refs[:0]
-	for _, x := range c.refs {
+	for i, x := range c.refs {
+		if c.size > chunkBytes {
+			c.redo = i // the rest is for the next chunk
+			break
+		}
 		st := x.st
+		if st != nil {
+			c.size += int64(st.Size())
+		}
 		if x.id > 0 {
 			b, err := m.logs.Get(context.Background(), l.account.String(), x.id)
 			if err != nil && !errors.Is(err, storage.ErrNotFound) {

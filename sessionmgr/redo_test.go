@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,4 +188,22 @@ func TestErrorsWaitForTheStream(t *testing.T) {
 	h.Submit(Entry{Out: []Delivery{{To: romeo.Session, Stanza: chat}}})
 	h.settle()
 	h.mustResume("romeo@verona.lit", id, 0).want("resource-constraint")
+}
+
+// TestRedoIsBounded: what is sent again goes out in chunks, stanzas that are in no
+// log among it.
+func TestRedoIsBounded(t *testing.T) {
+	h := newHouse(t)
+	juliet := h.bind("juliet@verona.lit/balcony")
+	st := note(t, "x").WithChild([]byte("<y xmlns='z'>" + strings.Repeat("x", 2000) + "</y>"))
+	c := &chunk{s: juliet.Session, redo: 100}
+	for range 100 {
+		c.refs = append(c.refs, sent{st: st})
+	}
+	if err := h.readRedo(juliet.ledger, c); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.stanzas); c.redo != n || len(c.refs) != n || n < 20 || n*st.Size() > chunkBytes+st.Size() {
+		t.Errorf("%d stanzas of %d bytes, for %d of those to be sent again", n, st.Size(), c.redo)
+	}
 }

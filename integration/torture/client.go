@@ -272,7 +272,7 @@ func (c *client) abandoned(ctx context.Context, s *stream) {
 		}
 	}
 	s.leave()
-	place := c.server.where()
+	process := s.process
 	patience := oldPatience + c.pause
 	superseded := !c.wanders() // another resource doesn't supersede it
 	c.left.Go(func() {
@@ -285,15 +285,15 @@ func (c *client) abandoned(ctx context.Context, s *stream) {
 			return
 		case <-t.C:
 		}
-		if now := c.server.where(); !superseded || now == nil || place == nil || now.process != place.process {
+		if now := c.server.where(); !superseded || now == nil || now.process != process {
 			return // or its server is gone
 		}
 		switch {
 		case s.last == "conflict" || s.last == "system-shutdown":
 		case t.Stop():
-			c.server.note(history.Failure, place.process, "a stream that was superseded ended without the stream error conflict: "+account(c.id)+" "+s.last)
+			c.server.note(history.Failure, process, "a stream that was superseded ended without the stream error conflict: "+account(c.id)+" "+s.last)
 		default:
-			c.server.note(history.Failure, place.process, "a stream that was superseded is still open: "+account(c.id))
+			c.server.note(history.Failure, process, "a stream that was superseded is still open: "+account(c.id))
 		}
 	})
 }

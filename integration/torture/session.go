@@ -61,6 +61,7 @@ func (c *client) enter(ctx context.Context) (*stream, error) {
 	stop := context.AfterFunc(ctx, func() { s.cut(false) })
 	defer stop()
 	c.streams++
+	s.process = place.process
 	c.note(history.Event{Kind: history.Connected, N: place.process})
 	err = s.open()
 	once := err == nil && c.instant(s)

@@ -39,6 +39,7 @@ const receiveBuffer = 16 << 10
 // stream is one connection of a client. Until deliver is called it is read by
 // next, then by a goroutine of its own.
 type stream struct {
+	process  uint32 // of the server
 	conn     net.Conn
 	tcp      *net.TCPConn
 	r        *bufio.Reader
