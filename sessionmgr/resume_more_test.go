@@ -136,8 +136,14 @@ func TestLargeLogsLoseTheOldest(t *testing.T) {
 	}
 	fill(600)
 	size() // the burst is over, and so is what it led to
-	fill(100)
-	if n := size(); n > limit+2*ledgerEvery || n < limit/2 {
+	n := int64(0)
+	for range 10 { // on a busy machine juliet still needs some of it each time
+		fill(100)
+		if n = size(); n <= limit+2*ledgerEvery {
+			break
+		}
+	}
+	if n > limit+2*ledgerEvery || n < limit/2 {
 		t.Errorf("the log has %d bytes, and %d is the limit", n, limit)
 	}
 	sleepy.enable()

@@ -1,6 +1,7 @@
 package sessionmgr
 
 import (
+	"math"
 	"time"
 
 	"weir/storage"
@@ -30,25 +31,36 @@ func (m *Manager) trim(l *ledger) {
 		excess = l.size - m.o.MaxLog*9/10
 	}
 	m.work.Go(func() {
-		upTo, size := m.oldest(l, upTo, excess)
-		m.inOrder(func() {
-			l.trims, l.trimmed = false, now.UnixNano()
-			if kept := m.needed(l); upTo > kept {
-				upTo, size = kept, 0
-				l.trimFrom = l.size + m.o.MaxLog/16 // somebody needs the rest: no use in looking soon
-			}
-			if upTo == 0 || l.dead {
-				m.ledgers.release(l)
-				return
-			}
-			l.size = max(0, l.size-size)
-			var b storage.Batch
-			m.logs.Trim(&b, l.account.String(), upTo)
-			m.pipe.number(&item{
-				Entry:   Entry{Writes: b, Done: func(error) { m.ledgers.release(l) }},
-				prepare: func(b *batch) { b.ledger(l) },
+		kept := uint64(math.MaxUint64)
+		for done := false; !done; {
+			last, size := m.oldest(l, upTo, excess, kept)
+			m.inOrder(func() {
+				if needed := m.needed(l); last > needed && kept > needed {
+					kept = needed // somebody needs the rest: how much goes without that?
+					l.trimFrom = l.size + m.o.MaxLog/16
+					return
+				}
+				done = true
+				l.trims, l.trimmed = false, now.UnixNano()
+				m.trimmed(l, last, size)
 			})
-		})
+		}
+	})
+}
+
+// trimmed has a log lose its records up to one, of that size together; 0: none. The
+// ledger is released. Runs with the token.
+func (m *Manager) trimmed(l *ledger, last uint64, size int64) {
+	if last == 0 || l.dead {
+		m.ledgers.release(l)
+		return
+	}
+	l.size = max(0, l.size-size)
+	var b storage.Batch
+	m.logs.Trim(&b, l.account.String(), last)
+	m.pipe.number(&item{
+		Entry:   Entry{Writes: b, Done: func(error) { m.ledgers.release(l) }},
+		prepare: func(b *batch) { b.ledger(l) },
 	})
 }
 
@@ -68,10 +80,11 @@ func (m *Manager) needed(l *ledger) uint64 {
 }
 
 // oldest returns up to which id a log is to go: everything up to one, and as
-// much again as is too much. size is what the records have that go.
-func (m *Manager) oldest(l *ledger, upTo uint64, excess int64) (last uint64, size int64) {
+// much again as is too much, but nothing behind what is kept. size is what the
+// records have that go.
+func (m *Manager) oldest(l *ledger, upTo uint64, excess int64, kept uint64) (last uint64, size int64) {
 	err := m.logs.Scan(m.ctx, l.account.String(), 0, func(id uint64, rec []byte) bool {
-		if id > upTo && size >= excess {
+		if id > kept || id > upTo && size >= excess {
 			return false
 		}
 		last, size = id, size+int64(len(rec))
