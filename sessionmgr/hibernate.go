@@ -150,7 +150,6 @@ func (p *pipeline) bury(s *Session, l *ledger) {
 			p.m.saveLedger(l)
 		} else {
 			p.m.forgotten(s, l)
-			p.forgetHidden(l)
 		}
 		return
 	}

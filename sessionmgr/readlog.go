@@ -73,10 +73,8 @@ func (c *chunk) add(id uint64, r *record, account jid.JID, size int64, claim boo
 	c.size += size
 	if t, _ := r.names(c.s.queue.tag); t.copy && !claim {
 		c.copied += size
-		st = c.copyOf(st, id, r, account)
-	} else {
-		st = c.delayed(st, id, r, account, claim)
 	}
+	st = c.shown(st, id, r, account, claim, r.at.UnixNano() < c.s.awayUntil())
 	c.stanzas = append(c.stanzas, st)
 	c.refs = append(c.refs, sent{id: id, claim: claim, hide: r.hidden() && r.single()})
 	return nil
@@ -108,32 +106,25 @@ func (c *chunk) closePut(r *record) {
 	}
 }
 
-// delayed stamps a message from the log. What was owed has waited for somebody
-// to come (XEP-0160 §2); what a session pulls of its own queue is late only if
-// its link was gone.
-func (c *chunk) delayed(st *stanza.Stanza, id uint64, r *record, account jid.JID, owed bool) *stanza.Stanza {
+// shown is a message from the log as the session gets it: claim says that it was
+// owed, and so has waited for somebody to come (XEP-0160 §2); late, that it came
+// while the session had no link.
+func (c *chunk) shown(st *stanza.Stanza, id uint64, r *record, account jid.JID, claim, late bool) *stanza.Stanza {
 	if !r.hidden() {
 		st = st.WithStanzaID(account, ArchiveID(id))
 	}
+	t, _ := r.names(c.s.queue.tag)
 	switch {
-	case owed:
+	case claim:
 		return st.WithChild(stanza.Delay(account.Host(), r.at, "Offline Storage"))
-	case r.at.UnixNano() < c.s.awayUntil():
+	case t.copy && late:
+		return carbonOf(st, account, r.at).With(account, c.s.JID())
+	case t.copy:
+		return carbonOf(st, account, time.Time{}).With(account, c.s.JID())
+	case late:
 		return st.WithChild(stanza.Delay(account.Host(), r.at, ""))
 	}
 	return st
-}
-
-// copyOf wraps a message from the log for a session that gets a copy.
-func (c *chunk) copyOf(st *stanza.Stanza, id uint64, r *record, account jid.JID) *stanza.Stanza {
-	if !r.hidden() {
-		st = st.WithStanzaID(account, ArchiveID(id))
-	}
-	var at time.Time
-	if r.at.UnixNano() < c.s.awayUntil() {
-		at = r.at
-	}
-	return carbonOf(st, account, at).With(account, c.s.JID())
 }
 
 // readRedo reads the records of what was sent on an earlier stream. A volatile
@@ -167,14 +158,7 @@ func (m *Manager) readRedo(l *ledger, c *chunk) error {
 				continue
 			}
 			c.size += int64(len(b))
-			if !r.hidden() {
-				st = st.WithStanzaID(l.account, ArchiveID(x.id))
-			}
-			if x.claim {
-				st = st.WithChild(stanza.Delay(l.account.Host(), r.at, "Offline Storage"))
-			} else if t, _ := r.names(c.s.queue.tag); t.copy {
-				st = carbonOf(st, l.account, time.Time{}).With(l.account, c.s.JID())
-			}
+			st = c.shown(st, x.id, &r, l.account, x.claim, false) // it was not late when it was first sent
 		}
 		if st != nil {
 			refs = append(refs, x)
