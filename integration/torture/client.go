@@ -82,6 +82,7 @@ type world struct {
 	accounts []*client
 	wander   bool           // some clients come back as another resource
 	calm     atomic.Bool    // no new messages
+	calmed   chan struct{}  // closed once it is calm
 	left     sync.WaitGroup // connections left open
 }
 
@@ -275,6 +276,10 @@ func (c *client) abandoned(ctx context.Context, s *stream) {
 	process := s.process
 	patience := oldPatience + c.pause
 	superseded := !c.wanders() // another resource doesn't supersede it
+	var lost <-chan struct{}
+	if !superseded {
+		lost = c.calmed // or what it has would come when the run is over
+	}
 	c.left.Go(func() {
 		defer s.cut(false)
 		t := time.NewTimer(patience)
@@ -283,6 +288,7 @@ func (c *client) abandoned(ctx context.Context, s *stream) {
 		case <-s.gone:
 		case <-ctx.Done():
 			return
+		case <-lost:
 		case <-t.C:
 		}
 		if now := c.server.where(); !superseded || now == nil || now.process != process {

@@ -71,7 +71,7 @@ func prepare(ctx context.Context, o options, dir string) (*world, *nemesis, erro
 		return nil, nil, err
 	}
 	s := &server{path: path, dir: dir, env: o.env}
-	w := &world{options: o, begin: time.Now(), server: s}
+	w := &world{options: o, begin: time.Now(), server: s, calmed: make(chan struct{})}
 	n := &nemesis{world: w, rng: rand.New(rand.NewPCG(o.seed, 0))}
 	s.note = n.note
 	if err := os.MkdirAll(s.faults(), 0o700); err != nil {
@@ -189,6 +189,7 @@ func (w *world) connected() int {
 // which must get nothing but what was owed.
 func (w *world) settle(ctx context.Context, n *nemesis) error {
 	w.calm.Store(true)
+	close(w.calmed)
 	for _, f := range []string{"enospc", "fsync", "fsync.done"} {
 		if err := n.control(f, false); err != nil {
 			return err
