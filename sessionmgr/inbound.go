@@ -134,12 +134,17 @@ func (m *Manager) ran(s *Session, err error) {
 	m.Kick(s, Cause{Internal, "a handler failed"}, &stream.Error{Err: "internal-server-error"})
 }
 
-// commitFailed is called when a batch could not be kept. A full disk is told to
-// the senders; anything else is the end of acknowledging on this store.
-func (m *Manager) commitFailed(err error) {
+// committed is called by the holder of the pipeline's token with what became of a
+// batch. A full disk is told to the senders; any other error is the end of
+// acknowledging on this store.
+func (m *Manager) committed(err error) {
+	if err == nil {
+		m.pipe.noSpace.take(m.log)
+		return
+	}
 	m.metrics.commitErrors.Inc()
 	if errors.Is(err, storage.ErrFull) {
-		m.log.Warn("a write was refused: no space left on the disk of the data folder", "err", err)
+		m.pipe.noSpace.refuse(m.log, err)
 		return
 	}
 	m.log.Error("the store failed; nothing is accepted any more until a restart", "err", err)

@@ -49,6 +49,7 @@ type pipeline struct {
 	hidden    []hiddenRecord
 	graves    graves
 	unsaved   []*ledger  // that a full disk has not taken; in use
+	noSpace   fullness   // what the log was told of a full disk
 	named     []*Session // scratch: targets of the message being sealed
 	rendered  []byte     // scratch: that message
 }

@@ -11,9 +11,7 @@ import (
 func (p *pipeline) release(b *batch, err error) {
 	p.flying = nil
 	p.released = b.no
-	if err != nil {
-		p.m.commitFailed(err)
-	}
+	p.m.committed(err)
 	for _, l := range b.logs {
 		l.durable = l.last // nothing was sealed since
 	}
