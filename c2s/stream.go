@@ -288,6 +288,7 @@ func (s *Stream) info(x *exchange) sessionmgr.LinkInfo {
 	i := sessionmgr.LinkInfo{Transport: "tcp", Listener: s.lis.Name, Remote: s.conn.RemoteAddr()}
 	if t := s.conn.TLS(); t != nil {
 		i.TLS, i.Cipher = tlsNames(t)
+		i.Resumed = t.DidResume
 	}
 	if x != nil {
 		i.Mechanism, i.Binding = x.Mechanism(), x.Binding()

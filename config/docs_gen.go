@@ -100,4 +100,5 @@ var docs = map[string]string{
 	"tls.certificates.domains":     "Domains that it serves. Default: the names in the certificate.",
 	"tls.certificates.key":         "Key is a PEM file with the key. Default: it is in Cert.",
 	"tls.strict":                   "Strict refuses clients that ask for a name that isn't served (by SNI). Default false.",
+	"tls.tickets":                  "Tickets lets clients that were here in the last week resume their TLS session (TLS 1.3): a shorter handshake, also after a restart. Default true.",
 }
