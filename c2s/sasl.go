@@ -48,6 +48,10 @@ func (s *Stream) saslAuth(tok *xmlstream.Token, _ []byte) {
 // what is wrong with its element.
 func (s *Stream) attempt(p profile, mechanism string, msg []byte, err *auth.Failure) {
 	s.neg.exchange, s.neg.profile = nil, p
+	if s.neg.proven { // XEP-0388 §4.8
+		s.Fail(streamError(stream.PolicyViolation, "this stream had its login"))
+		return
+	}
 	if s.neg.tries++; s.neg.tries > s.srv.o.MaxAuthTries {
 		s.tooManyTries()
 		return
@@ -223,7 +227,7 @@ func (s *Stream) authenticated(ctx context.Context, x *exchange, out []byte) {
 		s.Fail(streamError(stream.InvalidFrom, "'from' of the header is not who logged in"))
 	case s.closing.Load():
 	case n.profile == nsSASL2:
-		s.completeLogin(ctx, x, out)
+		s.continueLogin(ctx, x, out)
 	default:
 		s.loggedIn(x, account)
 		s.scan.Reset(s.srv.o.stanzaLimits()) // RFC 6120 §6.4.6: the stream starts anew

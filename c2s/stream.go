@@ -77,6 +77,7 @@ type negotiation struct {
 	exchange  *exchange
 	profile   profile // the form of the last SASL element
 	login     *login  // what <authenticate/> asked for; nil in the other form
+	proven    bool    // <continue/> was sent: there is no other login after it
 	wrong     int     // wrong credentials
 	tries     int     // SASL attempts of any outcome
 	bindTries int
