@@ -16,6 +16,7 @@ const (
 	nsSASL2    = "urn:xmpp:sasl:2"
 	nsBind2    = "urn:xmpp:bind:0"
 	nsFast     = "urn:xmpp:fast:0"
+	nsIAP      = "urn:xmpp:iap:0"
 	nsUpgrade  = "urn:xmpp:sasl:upgrade:0"
 	nsSalted   = "urn:xmpp:scram-upgrade:0"
 	nsBinding  = "urn:xmpp:sasl-cb:0"

@@ -58,6 +58,9 @@ func (s *Stream) readLogin(tok *xmlstream.Token) (*login, []byte, *auth.Failure)
 	if err := l.readFast(&all); err != nil {
 		return nil, nil, err
 	}
+	if err := s.checkConfigVersion(&all); err != nil {
+		return nil, nil, err
+	}
 	l.readUpgrades(&all)
 	var twice bool
 	if l.requests, twice = s.askedFor(all.children, false); twice {

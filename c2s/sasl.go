@@ -258,7 +258,7 @@ func (s *Stream) failure(mechanism string, f *auth.Failure) {
 	}
 	p := s.neg.profile
 	s.neg.login = nil // nothing that it asked for is done (XEP-0388 §2.6.2)
-	_ = s.send(func(dst []byte) []byte { return appendFailure(dst, p, condition, f.Text) })
+	_ = s.send(func(dst []byte) []byte { return appendFailure(dst, p, condition, f) })
 	if mechanism == "" {
 		mechanism = "unknown"
 	}
@@ -279,14 +279,17 @@ func (s *Stream) failure(mechanism string, f *auth.Failure) {
 
 // appendFailure appends a failure. The condition has the namespace of RFC 6120 in
 // both forms (XEP-0388 §2.6.2).
-func appendFailure(dst []byte, p profile, condition, text string) []byte {
+func appendFailure(dst []byte, p profile, condition string, f *auth.Failure) []byte {
 	dst = append(append(append(dst, "<failure xmlns='"...), p...), "'><"...)
 	dst = append(dst, condition...)
 	if p != nsSASL {
 		dst = append(dst, " xmlns='"+nsSASL+"'"...)
 	}
 	dst = append(dst, "/>"...)
-	dst = appendText(dst, string(p), text)
+	if f == errConfigVersion {
+		dst = append(dst, "<config-version-mismatch xmlns='"+nsIAP+"'/>"...)
+	}
+	dst = appendText(dst, string(p), f.Text)
 	return append(dst, "</failure>"...)
 }
 

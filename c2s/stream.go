@@ -75,6 +75,7 @@ type negotiation struct {
 	account   jid.JID
 	from      jid.JID // of a header under TLS: must be who logs in
 	exchange  *exchange
+	config    string  // what the last features were called (XEP-0509)
 	profile   profile // the form of the last SASL element
 	login     *login  // what <authenticate/> asked for; nil in the other form
 	proven    bool    // <continue/> was sent: there is no other login after it

@@ -4,13 +4,18 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -213,5 +218,91 @@ func TestTicketsOfOthers(t *testing.T) {
 			t.Errorf("%s with a ticket of localhost: resumed: %v", name, got)
 		}
 		c.Close()
+	}
+}
+
+// turns counts how often a client had to wait: a read that follows a write.
+type turns struct {
+	net.Conn
+	wrote bool
+	n     int
+}
+
+func (c *turns) Write(b []byte) (int, error) {
+	c.wrote = true
+	return c.Conn.Write(b)
+}
+
+func (c *turns) Read(b []byte) (int, error) {
+	if c.wrote {
+		c.wrote, c.n = false, c.n+1
+	}
+	return c.Conn.Read(b)
+}
+
+// TestReconnectRoundTrips counts what a client waits for on its way back to its session
+// by direct TLS, with a TLS ticket, a token, and features that it knows.
+func TestReconnectRoundTrips(t *testing.T) {
+	s := startServer(t)
+	const agent = "<user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770'/>"
+	cfg := &tls.Config{InsecureSkipVerify: true, ServerName: "localhost", ClientSessionCache: tls.NewLRUClientSessionCache(1), NextProtos: []string{"xmpp-client"}}
+	c, err := testclient.Dial(t.Context(), testclient.Options{Addr: s.Addr(testserver.Direct), Security: testclient.DirectTLS, TLS: cfg, Timeout: patience})
+	if err == nil {
+		err = c.Open(t.Context())
+	}
+	if err == nil {
+		err = c.SASL2(t.Context(), "SCRAM-SHA-256-PLUS", "juliet", testserver.Password("juliet"), agent+"<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>"+
+			"<bind xmlns='urn:xmpp:bind:0'><enable xmlns='urn:xmpp:sm:3' resume='true'/></bind>")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := c.Features().Child("urn:xmpp:iap:0", "config-version").Get("value")
+	m, err := c.Expect(t.Context(), "<success xmlns='urn:xmpp:sasl:2'>...</success>", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := m.Child("urn:xmpp:fast:0", "token").Get("token")
+	stream := m.Child("urn:xmpp:bind:0", "bound").Child("urn:xmpp:sm:3", "enabled").Get("id")
+	if config == "" || token == "" || stream == "" {
+		t.Fatalf("features %q, token %q, stream %q", config, token, stream)
+	}
+	if err := c.Cut(); err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []func(){func() {}, func() { s.Kill(); s.Again() }} {
+		after()
+		nc, err := net.Dial("tcp", s.Addr(testserver.Direct))
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := &turns{Conn: nc}
+		client := tls.Client(count, cfg)
+		mac := hmac.New(sha256.New, []byte(token))
+		mac.Write([]byte("Initiator"))
+		if err := nc.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.WriteString(client, "<stream:stream to='localhost' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"+
+			"<authenticate xmlns='urn:xmpp:sasl:2' mechanism='HT-SHA-256-NONE'><initial-response>"+
+			base64.StdEncoding.EncodeToString(append([]byte("juliet\x00"), mac.Sum(nil)...))+"</initial-response>"+agent+"<fast xmlns='urn:xmpp:fast:0'/>"+
+			"<config-version xmlns='urn:xmpp:iap:0' scheme='opaque' value='"+config+"'/><resume xmlns='urn:xmpp:sm:3' previd='"+stream+"' h='0'/></authenticate>")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		for buf := make([]byte, 4096); !bytes.Contains(got, []byte("</success>")); {
+			n, err := client.Read(buf)
+			if got = append(got, buf[:n]...); err != nil {
+				t.Fatalf("%v after %s", err, got)
+			}
+		}
+		if !bytes.Contains(got, []byte("<resumed xmlns='urn:xmpp:sm:3'")) || !client.ConnectionState().DidResume {
+			t.Errorf("TLS resumed: %v; %s", client.ConnectionState().DidResume, got)
+		}
+		if count.n != 2 {
+			t.Errorf("%d round trips behind that of TCP, want 2", count.n)
+		}
+		nc.Close()
 	}
 }
