@@ -131,6 +131,14 @@ func TestTicketsSurvive(t *testing.T) {
 	if !bytes.Equal(ticketKeys(t, s), keys) {
 		t.Error("the keys were made anew")
 	}
+	backup := filepath.Join(t.TempDir(), "backup")
+	s.Run("backup", backup, "--data", s.Dir)
+	if _, err := os.Stat(filepath.Join(backup, "store")); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(backup, "tls-tickets")); !os.IsNotExist(err) {
+		t.Errorf("the keys are in a backup: %v", err)
+	}
 	// SIGHUP without a change changes nothing.
 	hangUp(t, s, 1)
 	k.resumes("after the same certificate was read again")
@@ -218,6 +226,44 @@ func TestTicketsOfOthers(t *testing.T) {
 			t.Errorf("%s with a ticket of localhost: resumed: %v", name, got)
 		}
 		c.Close()
+	}
+}
+
+// spoiled is a cache whose tickets are changed on their way to the server.
+type spoiled struct {
+	tls.ClientSessionCache
+	change func([]byte) []byte
+}
+
+func (c spoiled) Get(key string) (*tls.ClientSessionState, bool) {
+	s, ok := c.ClientSessionCache.Get(key)
+	if !ok {
+		return nil, false
+	}
+	ticket, state, err := s.ResumptionState()
+	if err != nil {
+		return nil, false
+	}
+	s, err = tls.NewResumptionState(c.change(bytes.Clone(ticket)), state)
+	return s, err == nil
+}
+
+// TestGarbageTickets brings what is no ticket: the login goes on with a full handshake.
+func TestGarbageTickets(t *testing.T) {
+	k := &ticketClient{t, startServer(t), nil}
+	for name, change := range map[string]func([]byte) []byte{
+		"one byte": func([]byte) []byte { return []byte{0} },
+		"long":     func([]byte) []byte { return bytes.Repeat([]byte{1}, 20_000) },
+		"cut":      func(b []byte) []byte { return b[:len(b)/2] },
+		"a bit":    func(b []byte) []byte { b[len(b)/2] ^= 0x10; return b },
+	} {
+		cache := tls.NewLRUClientSessionCache(1)
+		k.cache = cache
+		k.visit(direct, "SCRAM-SHA-256-PLUS")
+		k.cache = spoiled{cache, change}
+		if k.visit(direct, "SCRAM-SHA-256-PLUS").DidResume {
+			t.Errorf("%s: resumed", name)
+		}
 	}
 }
 
