@@ -106,13 +106,13 @@ func properties(prefix string, typ reflect.Type) (all []string) {
 }
 
 // TestDocumentedMarks: marks are the properties that are true or false, but for
-// what is of the moment only.
+// what is of the moment or of the connection only.
 func TestDocumentedMarks(t *testing.T) {
 	var real []string
 	typ := reflect.TypeFor[sessionmgr.Description]()
 	for i := range typ.NumField() {
 		f := typ.Field(i)
-		if name := f.Tag.Get("json"); f.Type.Kind() == reflect.Bool && name != "catching_up" {
+		if name := f.Tag.Get("json"); f.Type.Kind() == reflect.Bool && name != "catching_up" && name != "tls_resumed" {
 			real = append(real, name)
 		}
 	}

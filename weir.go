@@ -43,6 +43,7 @@ type Server struct {
 	Streams  *c2s.Server
 	Rosters  *roster.Rosters
 	Certs    *netserver.Certs
+	Tickets  *netserver.Tickets // nil: TLS sessions aren't resumed
 	Network  *netserver.Server
 	Control  *admin.Control
 	Metrics  *admin.Metrics
@@ -169,6 +170,12 @@ func (s *Server) makeNetwork(context.Context) (err error) {
 	if err := o.Validate(); err != nil {
 		return err
 	}
+	if s.Config.TLS.Tickets {
+		// Not in the certificates' folder, and so in no backup: a copy of it must not
+		// keep keys that the server has forgotten.
+		s.Tickets = netserver.NewTickets(netserver.TicketOptions{File: filepath.Join(s.Config.Data, "tls-tickets"), Log: s.Log})
+		o.Tickets = s.Tickets
+	}
 	s.Network = netserver.New(o)
 	s.Certs, err = netserver.NewCerts(netserver.CertOptions{
 		Domains: s.Config.Domains,
@@ -190,6 +197,9 @@ func (s *Server) Start(ctx context.Context) error {
 	s.cancel = cancel
 	s.mu.Unlock()
 	go s.Certs.Run(run)
+	if s.Tickets != nil {
+		go s.Tickets.Run(run)
+	}
 
 	startTLS := netserver.TLSConfig(s.Certs.Get, false)
 	forHost := func(string) *tls.Config { return startTLS }

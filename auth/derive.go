@@ -63,7 +63,13 @@ func (a *algorithm) derive(password string, salt []byte, iterations int) (stored
 		// password is in it, but nothing of it is needed either.
 		return nil, nil, errors.New("auth: keys can't be derived")
 	}
-	return a.sum(a.hmac(salted, []byte("Client Key"))), a.hmac(salted, []byte("Server Key")), nil
+	stored, server = a.fromSalted(salted)
+	return stored, server, nil
+}
+
+// fromSalted computes StoredKey and ServerKey of a SaltedPassword. RFC 5802 §3
+func (a *algorithm) fromSalted(salted []byte) (stored, server secret) {
+	return a.sum(a.hmac(salted, []byte("Client Key"))), a.hmac(salted, []byte("Server Key"))
 }
 
 // fresh makes keys for a new password with a salt of their own.

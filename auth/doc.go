@@ -18,7 +18,7 @@
 // without channel binding), RFC 4616 (PLAIN), RFC 9266 and RFC 5929
 // (tls-exporter, tls-unique, tls-server-end-point), the conditions of
 // RFC 6120 §6.5, the tokens of XEP-0484 (mechanisms HT-SHA-256-NONE, -EXPR, -UNIQ
-// and -ENDP) with the devices of XEP-0388, the lists of XEP-0440 and the downgrade protection of XEP-0474. Names are prepared
+// and -ENDP) with the devices of XEP-0388, the lists of XEP-0440 and the downgrade protection of XEP-0474 and XEP-0515, and the upgrades of XEP-0480. Names are prepared
 // by PRECIS (RFC 8265) where the older documents say SASLprep.
 //
 // Nothing that a stranger sees tells whether an account exists: an unknown name

@@ -269,13 +269,14 @@ func TestFinalMessage(t *testing.T) {
 func TestServerFirstHash(t *testing.T) {
 	s, _ := newService(t, cheap())
 	ch, _ := handshake(t, tls.VersionTLS13, certificate(t, x509.ECDSAWithSHA256))
-	for _, ch := range []Channel{ch, {Domain: domain}} {
+	legacy, _ := handshake(t, tls.VersionTLS12, certificate(t, x509.ECDSAWithSHA256))
+	for version, ch := range map[string]Channel{",t=0304": ch, ",t=0303": legacy, "": {Domain: domain}} { // XEP-0515 §4.1
 		names, bindings := s.Mechanisms(ch)
 		_, out, err := one(t, s, ch, "SCRAM-SHA-1", "n,,n=juliet,r=abc")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := ",h=" + downgradeHash(sha1Algorithm, slices.Clone(names), bindings); !strings.HasSuffix(string(out), want) {
+		if want := ",h=" + downgradeHash(sha1Algorithm, slices.Clone(names), bindings) + version; !strings.HasSuffix(string(out), want) {
 			t.Errorf("%q doesn't end in %q", out, want)
 		}
 	}

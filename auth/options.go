@@ -24,8 +24,9 @@ type Options struct {
 	// login costs this much at the server, every SCRAM login at the client.
 	Iterations int
 	// SHA1 keeps keys for SCRAM-SHA-1 and offers it, for older clients. Accounts
-	// made while it was off can't use it before their next password. Default
-	// true in DefaultOptions.
+	// made while it was off can't use it before their next login by PLAIN, by a
+	// client that upgrades (XEP-0480), or their next password. Default true in
+	// DefaultOptions.
 	SHA1 bool
 	// SHA1Iterations is Iterations for SCRAM-SHA-1, at least 4,096; default
 	// 10,000. The server never needs it at login, but it is half of the cost of

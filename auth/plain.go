@@ -63,5 +63,9 @@ func (x *Exchange) checkPassword(name, password string) *Failure {
 		return unavailable("too many logins at once; try again", err)
 	}
 	right := subtle.ConstantTimeCompare(stored, k.stored) == 1
-	return x.finish(a, k, right && known)
+	if f := x.finish(a, k, right && known); f != nil {
+		return f
+	}
+	x.completeKeys(prepared)
+	return nil
 }

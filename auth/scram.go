@@ -3,6 +3,7 @@ package auth
 import (
 	"crypto/subtle"
 	"encoding/base64"
+	"fmt"
 	"strconv"
 
 	"mellium.im/sasl"
@@ -63,6 +64,9 @@ func (x *Exchange) scramFirst(nonce, msg []byte) (*scramState, []byte, *Failure)
 	b = strconv.AppendUint(append(b, ",i="...), uint64(st.keys.iterations), 10)
 	if h := x.offer.hashes[a]; h != "" {
 		b = append(append(b, ",h="...), h...) // XEP-0474 §6.1
+	}
+	if x.channel.secure() {
+		b = fmt.Appendf(b, ",t=%04x", x.channel.TLS.Version) // XEP-0515 §4.1
 	}
 	out := append([]byte(nil), b[start:]...)
 	st.prefix = append(b, ',')

@@ -17,8 +17,8 @@
 // goroutine. The fields of Stream are grouped by owner.
 //
 // It implements RFC 6120 for client streams, with RFC 7590 and XEP-0368 for TLS,
-// XEP-0388 (SASL2, without tasks: <continue/> is never sent), XEP-0386 (binding with
-// the login), the elements of XEP-0484 (tokens),
+// XEP-0388 (SASL2; its tasks are the upgrades of XEP-0480), XEP-0386 (binding with
+// the login), the elements of XEP-0484 (tokens), XEP-0509 (logins sent with the header),
 // XEP-0440 (channel-binding types), XEP-0478 (stream limits), the caps feature
 // of XEP-0115, pings of XEP-0199 to silent clients, and the session request of
 // the older RFC 3921, which does nothing.

@@ -35,6 +35,7 @@ type house struct {
 	auth *auth.Service
 	net  *netserver.Server
 	lis  Listener
+	st   *memory
 
 	mu     sync.Mutex
 	causes []sessionmgr.Cause
@@ -72,7 +73,7 @@ func newHouse(t testing.TB, change ...func(*setup)) *house {
 	must(t, err)
 	srv, err := New(u.o, m, as)
 	must(t, err)
-	h := &house{Server: srv, t: t, sm: m, auth: as, net: netserver.New(u.net), lis: u.lis}
+	h := &house{Server: srv, t: t, sm: m, auth: as, net: netserver.New(u.net), lis: u.lis, st: st}
 	m.Hooks.Closed.Add("test", 0, func(_ context.Context, c sessionmgr.Closing) {
 		h.mu.Lock()
 		h.causes = append(h.causes, c.Cause)

@@ -16,6 +16,9 @@ const (
 	nsSASL2    = "urn:xmpp:sasl:2"
 	nsBind2    = "urn:xmpp:bind:0"
 	nsFast     = "urn:xmpp:fast:0"
+	nsIAP      = "urn:xmpp:iap:0"
+	nsUpgrade  = "urn:xmpp:sasl:upgrade:0"
+	nsSalted   = "urn:xmpp:scram-upgrade:0"
 	nsBinding  = "urn:xmpp:sasl-cb:0"
 	nsBind     = "urn:ietf:params:xml:ns:xmpp-bind"
 	nsSession  = "urn:ietf:params:xml:ns:xmpp-session"
@@ -51,6 +54,10 @@ var elements = map[xmlstream.Name]*element{
 	{Space: nsSASL2, Local: "authenticate"}: {states: Plain | Secured, handle: (*Stream).sasl2Authenticate, refuse: (*Stream).refuseUnsupported},
 	{Space: nsSASL2, Local: "response"}:     {states: Plain | Secured, handle: (*Stream).sasl2Response, refuse: (*Stream).refuseUnsupported},
 	{Space: nsSASL2, Local: "abort"}:        {states: Plain | Secured, handle: (*Stream).sasl2Abort, refuse: (*Stream).refuseUnsupported},
+
+	// XEP-0388 §2.6.3: what was asked for by <continue/>, and nothing without.
+	{Space: nsSASL2, Local: "next"}:      {states: Plain | Secured, handle: (*Stream).taskNext, refuse: (*Stream).refuseUnsupported},
+	{Space: nsSASL2, Local: "task-data"}: {states: Plain | Secured, handle: (*Stream).taskData, refuse: (*Stream).refuseUnsupported},
 
 	// RFC 6120 §4.9.3.12: no stanzas before login; §7.1: before binding only that.
 	{Space: stanza.NSClient, Local: "message"}:  {states: Authenticated | Bound, handle: (*Stream).stanza, refuse: (*Stream).refuseUnauthorized},

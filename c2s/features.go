@@ -28,6 +28,7 @@ var featureTable = []feature{
 	{states: Authenticated, write: writeBind},
 	{states: anyState, when: (*Stream).mayLogin, write: writeLimits},
 	{states: anyState, when: (*Stream).mayLogin, write: writeHooked},
+	{states: Plain | Secured, when: (*Stream).mayLogin, write: writeConfigVersion}, // of all the others
 }
 
 // features makes the features element for the state of the stream (RFC 6120 §4.3.2).

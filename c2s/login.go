@@ -14,9 +14,11 @@ type login struct {
 	bind     *inlineBind    // nil: no resource is to be bound
 	token    *auth.TokenUse // it logs in with a token
 	request  string         // for which mechanism it asks for a token; "": it doesn't
+	upgrades []string       // tasks that it would do (XEP-0480)
 
 	// Once it is authenticated.
 	data  []byte     // additional data of its success, nil for none
+	tasks *tasks     // what its client has to do before success; nil: nothing
 	given auth.Token // the zero Token if it gets none
 }
 
@@ -56,6 +58,10 @@ func (s *Stream) readLogin(tok *xmlstream.Token) (*login, []byte, *auth.Failure)
 	if err := l.readFast(&all); err != nil {
 		return nil, nil, err
 	}
+	if err := s.checkConfigVersion(&all); err != nil {
+		return nil, nil, err
+	}
+	l.readUpgrades(&all)
 	var twice bool
 	if l.requests, twice = s.askedFor(all.children, false); twice {
 		return nil, nil, errTwice

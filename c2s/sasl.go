@@ -48,6 +48,10 @@ func (s *Stream) saslAuth(tok *xmlstream.Token, _ []byte) {
 // what is wrong with its element.
 func (s *Stream) attempt(p profile, mechanism string, msg []byte, err *auth.Failure) {
 	s.neg.exchange, s.neg.profile = nil, p
+	if s.neg.proven { // XEP-0388 §4.8
+		s.Fail(streamError(stream.PolicyViolation, "this stream had its login"))
+		return
+	}
 	if s.neg.tries++; s.neg.tries > s.srv.o.MaxAuthTries {
 		s.tooManyTries()
 		return
@@ -223,7 +227,7 @@ func (s *Stream) authenticated(ctx context.Context, x *exchange, out []byte) {
 		s.Fail(streamError(stream.InvalidFrom, "'from' of the header is not who logged in"))
 	case s.closing.Load():
 	case n.profile == nsSASL2:
-		s.completeLogin(ctx, x, out)
+		s.continueLogin(ctx, x, out)
 	default:
 		s.loggedIn(x, account)
 		s.scan.Reset(s.srv.o.stanzaLimits()) // RFC 6120 §6.4.6: the stream starts anew
@@ -254,7 +258,7 @@ func (s *Stream) failure(mechanism string, f *auth.Failure) {
 	}
 	p := s.neg.profile
 	s.neg.login = nil // nothing that it asked for is done (XEP-0388 §2.6.2)
-	_ = s.send(func(dst []byte) []byte { return appendFailure(dst, p, condition, f.Text) })
+	_ = s.send(func(dst []byte) []byte { return appendFailure(dst, p, condition, f) })
 	if mechanism == "" {
 		mechanism = "unknown"
 	}
@@ -275,14 +279,17 @@ func (s *Stream) failure(mechanism string, f *auth.Failure) {
 
 // appendFailure appends a failure. The condition has the namespace of RFC 6120 in
 // both forms (XEP-0388 §2.6.2).
-func appendFailure(dst []byte, p profile, condition, text string) []byte {
+func appendFailure(dst []byte, p profile, condition string, f *auth.Failure) []byte {
 	dst = append(append(append(dst, "<failure xmlns='"...), p...), "'><"...)
 	dst = append(dst, condition...)
 	if p != nsSASL {
 		dst = append(dst, " xmlns='"+nsSASL+"'"...)
 	}
 	dst = append(dst, "/>"...)
-	dst = appendText(dst, string(p), text)
+	if f == errConfigVersion {
+		dst = append(dst, "<config-version-mismatch xmlns='"+nsIAP+"'/>"...)
+	}
+	dst = appendText(dst, string(p), f.Text)
 	return append(dst, "</failure>"...)
 }
 

@@ -190,7 +190,8 @@ func writeAuthentication(s *Stream, f *offer) []byte {
 	}
 	dst = append(dst, "</inline></bind>"...)
 	dst = s.appendFast(dst)
-	return append(dst, "</inline></authentication>"...)
+	dst = s.appendUpgrades(append(dst, "</inline>"...))
+	return append(dst, "</authentication>"...)
 }
 
 func appendMechanisms(dst []byte, names []string) []byte {

@@ -76,6 +76,18 @@ var stateTable = map[string][4]struct{ answer, condition string }{
 		{"", "unsupported-stanza-type"},
 		{"", "unsupported-stanza-type"},
 	},
+	"<next xmlns='" + nsSASL2 + "' task='UPGR-SCRAM-SHA-1'/>": {
+		{"", "unsupported-stanza-type"},
+		{"", "unsupported-stanza-type"},
+		{"", "unsupported-stanza-type"},
+		{"", "unsupported-stanza-type"},
+	},
+	"<task-data xmlns='" + nsSASL2 + "'/>": {
+		{"", "unsupported-stanza-type"},
+		{"", "unsupported-stanza-type"},
+		{"", "unsupported-stanza-type"},
+		{"", "unsupported-stanza-type"},
+	},
 	"<message to='juliet@verona.lit' id='1'><body>x</body></message>": {
 		{"", "not-authorized"},
 		{"", "not-authorized"},

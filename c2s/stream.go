@@ -75,8 +75,10 @@ type negotiation struct {
 	account   jid.JID
 	from      jid.JID // of a header under TLS: must be who logs in
 	exchange  *exchange
+	config    string  // what the last features were called (XEP-0509)
 	profile   profile // the form of the last SASL element
 	login     *login  // what <authenticate/> asked for; nil in the other form
+	proven    bool    // <continue/> was sent: there is no other login after it
 	wrong     int     // wrong credentials
 	tries     int     // SASL attempts of any outcome
 	bindTries int
@@ -288,6 +290,7 @@ func (s *Stream) info(x *exchange) sessionmgr.LinkInfo {
 	i := sessionmgr.LinkInfo{Transport: "tcp", Listener: s.lis.Name, Remote: s.conn.RemoteAddr()}
 	if t := s.conn.TLS(); t != nil {
 		i.TLS, i.Cipher = tlsNames(t)
+		i.Resumed = t.DidResume
 	}
 	if x != nil {
 		i.Mechanism, i.Binding = x.Mechanism(), x.Binding()

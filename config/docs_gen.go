@@ -15,7 +15,7 @@ var docs = map[string]string{
 	"auth.max_backoff":             "MaxBackoff is the longest that an address is refused, which doubles with every failure beyond the rate; default 15 min.",
 	"auth.max_devices":             "MaxDevices is how many installations of clients may have tokens of an account; a new one takes the place of that which wasn't used for longest. Default 50.",
 	"auth.min_password":            "MinPassword is the shortest password accepted when one is set, in characters; default 8.",
-	"auth.sha1":                    "SHA1 keeps keys for SCRAM-SHA-1 and offers it, for older clients. Accounts made while it was off can't use it before their next password. Default true in DefaultOptions.",
+	"auth.sha1":                    "SHA1 keeps keys for SCRAM-SHA-1 and offers it, for older clients. Accounts made while it was off can't use it before their next login by PLAIN, by a client that upgrades (XEP-0480), or their next password. Default true in DefaultOptions.",
 	"auth.sha1_iterations":         "SHA1Iterations is Iterations for SCRAM-SHA-1, at least 4,096; default 10,000. The server never needs it at login, but it is half of the cost of making an account: 4,096 makes a bulk import 40 % faster, and a stolen store cheaper to search.",
 	"auth.token_life":              "TokenLife is how long a client may log in by token, without the password, after it was last given a new one, which is once a day when it is used; an hour to 10 years, default 30 days. Negative: nobody gets tokens.",
 	"contacts":                     "Contacts bounds subscription requests.",
@@ -100,4 +100,5 @@ var docs = map[string]string{
 	"tls.certificates.domains":     "Domains that it serves. Default: the names in the certificate.",
 	"tls.certificates.key":         "Key is a PEM file with the key. Default: it is in Cert.",
 	"tls.strict":                   "Strict refuses clients that ask for a name that isn't served (by SNI). Default false.",
+	"tls.tickets":                  "Tickets lets clients that were here in the last week resume their TLS session (TLS 1.3): a shorter handshake, also after a restart. Default true.",
 }

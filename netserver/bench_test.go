@@ -24,7 +24,7 @@ import (
 
 // The client of the benchmarks is this test binary run once more, so that the
 // CPU time of this process is the server's alone.
-const benchEnv = "WEIR_NETSERVER_BENCH_CLIENT" // address, plain or tls, connections, window
+const benchEnv = "WEIR_NETSERVER_BENCH_CLIENT" // address, plain or tls, connections, window; or address, "visits", whether resumed
 
 const benchMessage = 300 // bytes
 
@@ -52,6 +52,9 @@ func startBenchClient(b *testing.B, addr string, secure bool, conns, window int)
 // messages go round each pair. With window 0 each sends one and is idle.
 func benchClient(args string) error {
 	f := strings.Fields(args)
+	if f[1] == "visits" {
+		return benchVisits(f[0], f[2] == "true")
+	}
 	conns, err1 := strconv.Atoi(f[2])
 	window, err2 := strconv.Atoi(f[3])
 	if err := errors.Join(err1, err2); err != nil {

@@ -50,7 +50,8 @@
 // # Specifications
 //
 // STARTTLS as far as bytes go (RFC 6120 §5), direct TLS with its ALPN name
-// (XEP-0368 §3), the certificate for channel binding (RFC 5929 §4).
+// (XEP-0368 §3), the certificate for channel binding (RFC 5929 §4), session
+// tickets of TLS 1.3 (RFC 8446 §4.6.1).
 //
 // Start reading at [Handler], then run in reader.go and drain in drain.go.
 package netserver

@@ -30,6 +30,7 @@ type metrics struct {
 	states                              [stages]atomic.Int64
 	tlsOK                               [5]atomic.Int64 // by version from 1.0 on, the last for others
 	tlsFailed                           [5]atomic.Int64
+	tlsResumed                          atomic.Int64
 }
 
 // move changes the stage that a connection counts under; its mu is held.
@@ -39,10 +40,13 @@ func (m *metrics) move(from *stage, to stage) {
 	*from = to
 }
 
-func (m *metrics) handshake(version uint16, err error) {
-	i := min(version-tls.VersionTLS10, 4) // 0 (none chosen yet) wraps to 4
+func (m *metrics) handshake(st tls.ConnectionState, err error) {
+	i := min(st.Version-tls.VersionTLS10, 4) // 0 (none chosen yet) wraps to 4
 	if err == nil {
 		m.tlsOK[i].Add(1)
+		if st.DidResume {
+			m.tlsResumed.Add(1)
+		}
 	} else {
 		m.tlsFailed[i].Add(1)
 	}
@@ -66,6 +70,7 @@ func (m *metrics) register(r prometheus.Registerer, log *slog.Logger) {
 		{"stalls_total", "Connections ended because the peer did not read.", &m.stalls},
 		{"output_limit_total", "Times that an output limit refused to append.", &m.overflows},
 		{"starttls_injections_total", "Connections ended for bytes in the clear behind a request for TLS.", &m.injected},
+		{"tls_resumed_total", "TLS handshakes that resumed a session by a ticket.", &m.tlsResumed},
 		{"panics_total", "Panics of handlers.", &m.panics},
 	}
 	var all []prometheus.Collector

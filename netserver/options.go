@@ -33,6 +33,8 @@ type Options struct {
 	MaxUnauthPerAddr int
 	// LimitLoopback applies the two to loopback addresses too. Default false.
 	LimitLoopback bool
+	// Tickets lets clients resume TLS sessions. Default: none can.
+	Tickets *Tickets
 	// Log gets what an administrator should see. Default: nothing is logged.
 	Log *slog.Logger
 	// Metrics registers what is counted. Default: not registered.

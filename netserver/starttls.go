@@ -78,7 +78,7 @@ func (c *Conn) handshake(cfg *tls.Config) error {
 	t := tls.Server((*tlsWire)(c), c.srv.prepare(cfg))
 	err := t.Handshake()
 	c.shaking = false
-	c.srv.m.handshake(t.ConnectionState().Version, err)
+	c.srv.m.handshake(t.ConnectionState(), err)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrHandshake, err)
 	}
@@ -124,8 +124,9 @@ func (c *Conn) TLS() *tls.ConnectionState {
 	return &st
 }
 
-// Certificate returns the certificate this connection was served, nil without
-// TLS (RFC 5929 §4 makes a channel binding of it).
+// Certificate returns the certificate this connection was served, or was when the
+// session that it resumed began; nil without TLS (RFC 5929 §4 makes a channel
+// binding of it).
 func (c *Conn) Certificate() *tls.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()

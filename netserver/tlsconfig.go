@@ -1,6 +1,10 @@
 package netserver
 
-import "crypto/tls"
+import (
+	"crypto/tls"
+	"slices"
+	"sync"
+)
 
 // ALPN is the protocol name of direct TLS for clients (XEP-0368 §3).
 const ALPN = "xmpp-client"
@@ -29,39 +33,92 @@ func (s *Server) prepare(cfg *tls.Config) *tls.Config {
 	defer s.mu.Unlock()
 	p := s.configs[cfg]
 	if p == nil {
-		p = prepared(cfg)
+		p = s.prepared(cfg)
 		s.configs[cfg] = p
 	}
 	return p
 }
 
-func prepared(cfg *tls.Config) *tls.Config {
+func (s *Server) prepared(cfg *tls.Config) *tls.Config {
 	p := cfg.Clone()
 	// One write of ours is to be one record where it fits.
 	p.DynamicRecordSizingDisabled = true
-	// A resumed session is shown no certificate, but the channel binding needs
-	// to know it; and resuming saves an eighth of the work at most.
+	// Tickets are only for those whose certificate is known before: see resumable.
 	p.SessionTicketsDisabled = true
 	p.MinVersion = max(p.MinVersion, tls.VersionTLS12)
 	p.GetCertificate = func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		cert, err := choose(cfg, h)
-		if w, ok := h.Conn.(*tlsWire); ok && err == nil {
-			w.mu.Lock()
-			w.cert = cert
-			w.mu.Unlock()
+		if err == nil {
+			noteCertificate(h, cert)
 		}
 		return cert, err
 	}
-	if get := cfg.GetConfigForClient; get != nil {
+	switch get := cfg.GetConfigForClient; {
+	case get != nil:
 		p.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
 			other, err := get(h)
 			if other == nil || err != nil {
 				return nil, err
 			}
-			return prepared(other), nil
+			return s.prepared(other), nil
 		}
+	case s.opt.Tickets != nil && (p.MaxVersion == 0 || p.MaxVersion >= tls.VersionTLS13):
+		r := &resumable{tickets: s.opt.Tickets, cfg: cfg, base: p.Clone(), all: map[*tls.Certificate]*tls.Config{}}
+		p.GetConfigForClient = r.configFor
 	}
 	return p
+}
+
+// noteCertificate tells a connection which certificate is its.
+func noteCertificate(h *tls.ClientHelloInfo, cert *tls.Certificate) {
+	if w, ok := h.Conn.(*tlsWire); ok {
+		w.mu.Lock()
+		w.cert = cert
+		w.mu.Unlock()
+	}
+}
+
+// resumable are the settings for clients that may resume a session, one for each
+// certificate: a resumed session shows none, so which it is has to be decided before
+// the client's ticket is looked at. TLS 1.2 is left out, where a stolen ticket key
+// opens what was recorded.
+type resumable struct {
+	// immutable
+	tickets   *Tickets
+	cfg, base *tls.Config
+
+	mu  sync.Mutex
+	all map[*tls.Certificate]*tls.Config // guarded by mu
+}
+
+// maxResumable bounds the memory: there are a few certificates at a time.
+const maxResumable = 64
+
+// configFor is a tls.Config.GetConfigForClient. nil leaves it with the settings
+// without tickets.
+func (r *resumable) configFor(h *tls.ClientHelloInfo) (*tls.Config, error) {
+	if !slices.Contains(h.SupportedVersions, tls.VersionTLS13) {
+		return nil, nil
+	}
+	cert, err := choose(r.cfg, h)
+	if err != nil || cert == nil || len(cert.Certificate) == 0 {
+		return nil, nil // it will be asked for once more, and crypto/tls says what is wrong
+	}
+	noteCertificate(h, cert)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.all[cert]
+	if p == nil {
+		p = r.base.Clone()
+		p.Certificates = nil
+		p.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert, nil }
+		r.tickets.issue(p, cert)
+		if len(r.all) >= maxResumable {
+			clear(r.all)
+		}
+		r.all[cert] = p
+	}
+	return p, nil
 }
 
 // choose picks a certificate as crypto/tls does: GetCertificate first, then the

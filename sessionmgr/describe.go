@@ -21,6 +21,7 @@ type Description struct {
 	Remote     string    `json:"remote"`
 	TLS        string    `json:"tls"` // "" without
 	Cipher     string    `json:"cipher"`
+	TLSResumed bool      `json:"tls_resumed"` // by a ticket
 	Mechanism  string    `json:"mechanism"`
 	Binding    string    `json:"binding"`
 	Device     string    `json:"device"` // names the device among the account's, "" if the client didn't say
@@ -141,7 +142,7 @@ func (s *Session) describe() Description {
 		ID: s.id, JID: s.full.String(), Host: s.host, State: s.state.String(),
 		Available: s.presence != nil, Interested: s.interested, Priority: s.priority,
 		Connected: s.Created(), Transport: s.traits.transport, Listener: s.traits.listener,
-		TLS: s.traits.tls, Cipher: s.traits.cipher, Mechanism: s.traits.mechanism, Binding: s.traits.binding,
+		TLS: s.traits.tls, Cipher: s.traits.cipher, TLSResumed: s.traits.resumed, Mechanism: s.traits.mechanism, Binding: s.traits.binding,
 		CatchingUp: s.drainAwaited(),
 	}
 	if s.device != nil {

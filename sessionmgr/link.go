@@ -39,16 +39,20 @@ type LinkInfo struct {
 	Remote    netip.AddrPort // the client's address
 	TLS       string         // "TLS 1.3", "" without
 	Cipher    string         // cipher suite, "" without TLS
+	Resumed   bool           // the TLS session is one that a ticket resumed
 	Mechanism string         // SASL mechanism, "" before login
 	Binding   string         // channel binding type, "" without
 }
 
 // traits are what many sessions have in common of their LinkInfo: kept once.
-type traits struct{ transport, listener, tls, cipher, mechanism, binding string }
+type traits struct {
+	transport, listener, tls, cipher, mechanism, binding string
+	resumed                                              bool
+}
 
 // share returns the one copy of the traits of info.
 func (m *Manager) share(info LinkInfo) *traits {
-	t := traits{info.Transport, info.Listener, info.TLS, info.Cipher, info.Mechanism, info.Binding}
+	t := traits{info.Transport, info.Listener, info.TLS, info.Cipher, info.Mechanism, info.Binding, info.Resumed}
 	if known, ok := m.traits.Load(t); ok {
 		return known.(*traits)
 	}
@@ -60,6 +64,6 @@ func (m *Manager) share(info LinkInfo) *traits {
 func (t *traits) with(remote netip.AddrPort) LinkInfo {
 	return LinkInfo{
 		Transport: t.transport, Listener: t.listener, Remote: remote,
-		TLS: t.tls, Cipher: t.cipher, Mechanism: t.mechanism, Binding: t.binding,
+		TLS: t.tls, Cipher: t.cipher, Resumed: t.resumed, Mechanism: t.mechanism, Binding: t.binding,
 	}
 }

@@ -174,6 +174,9 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 	switch {
 	case d.TLS != "":
 		tls = d.TLS + " " + d.Cipher
+		if d.TLSResumed {
+			tls += ", resumed by a ticket"
+		}
 	case hibernates(d):
 		tls = "-"
 	}
