@@ -64,6 +64,10 @@ type Options struct {
 	// tokens, only when they came and were last used. Default false: who looks at
 	// them has to recognise them.
 	AnonymousDevices bool
+	// KeyFile is the file with the key that tokens are made of; it is made if it isn't
+	// there, and takes the key out of the store where it is in it. Without it a copy
+	// of the store is no good for a login. "": the key is in the store.
+	KeyFile string
 	// Log gets what the callers can't know (damaged records); nil discards it.
 	Log *slog.Logger
 	// Metrics is where the counters are registered; nil: nowhere.

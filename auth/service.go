@@ -65,7 +65,8 @@ type Service struct {
 	store      storage.Store
 	accounts   storage.Map
 	devices    storage.Map
-	secret     secret // salts of names without an account come from it, and tokens
+	key        secret // tokens are made of it
+	secret     secret // names come from it: salts without an account, devices
 	counts     counts // iterations that were in force at some time
 	log        *slog.Logger
 	algorithms []*algorithm // best first
@@ -88,8 +89,8 @@ type Service struct {
 	deviceLocks [deviceLocks]sync.Mutex
 }
 
-// New makes a Service on a store. It loads the server's secret, or makes it when
-// the store is new.
+// New makes a Service on a store. It loads the server's secrets, or makes them
+// when the store is new.
 func New(ctx context.Context, o Options, st storage.Store) (*Service, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -110,7 +111,7 @@ func New(ctx context.Context, o Options, st storage.Store) (*Service, error) {
 		s.algorithms = append(s.algorithms, sha1Algorithm)
 	}
 	s.makeOffers()
-	if err := s.loadSecret(ctx); err != nil {
+	if err := s.loadSecrets(ctx); err != nil {
 		return nil, err
 	}
 	var err error
