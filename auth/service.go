@@ -22,7 +22,8 @@ const tableAccounts = "auth.accounts"
 type Hooks struct {
 	// AccountChanged runs after a change is durable and before the call that
 	// made it returns, on the caller's goroutine. Sessions, and streams that
-	// have authenticated but not bound yet, are ended from here.
+	// have authenticated but not bound yet, are ended from here; a login that comes
+	// to its end at the same time asks [Exchange.Confirm].
 	AccountChanged hook.Point[AccountChange]
 }
 
@@ -87,6 +88,18 @@ type Service struct {
 	writing sync.Mutex
 	// deviceLocks is the same for the devices of an account: see deviceLock.
 	deviceLocks [deviceLocks]sync.Mutex
+	// epochs count the changes of accounts: see epoch.
+	epochs [accountEpochs]atomic.Uint64
+}
+
+// accountEpochs is a power of two: enough that a login rarely meets the change of
+// another account, after which it looks at its own once more.
+const accountEpochs = 256
+
+// epoch counts the changes of an account, and of some others with it. It is raised once
+// nobody reads the account as it was any more, and before handlers hear of the change.
+func (s *Service) epoch(j jid.JID) *atomic.Uint64 {
+	return &s.epochs[s.cache.index(j)%accountEpochs]
 }
 
 // New makes a Service on a store. It loads the server's secrets, or makes them
