@@ -7,6 +7,7 @@ import (
 	"weir/c2s"
 	"weir/hook"
 	"weir/jid"
+	"weir/modules/access"
 	"weir/modules/acks"
 	"weir/modules/carbons"
 	"weir/modules/clientstate"
@@ -48,6 +49,7 @@ func (s *Server) makeModules(context.Context) (err error) {
 	if s.modules.contacts, err = contacts.New(s.Sessions, s.Rosters, s.modules.presence, co); err != nil {
 		return err
 	}
+	access.New(s.Sessions, s.Auth)
 	carbons.New(s.Sessions)
 	ping.New(s.Sessions)
 	s.modules.archive = mam.New(s.Sessions, s.Sessions, s.Config.MAM)

@@ -29,6 +29,13 @@ import (
 // Version is the version of this program as clients and admins see it.
 const Version = "0.1.0"
 
+// secretsDir is the folder, in the data folder, of what a stolen store must not
+// come with. Backups leave it out unless they are asked to have it.
+const secretsDir = "secrets"
+
+// KeyFile names the file, in a data folder, with the key that tokens are made of.
+func KeyFile(data string) string { return filepath.Join(data, secretsDir, "tokens") }
+
 // Server is one server with everything it consists of. Hooks of its parts may be
 // added to between New and Start.
 type Server struct {
@@ -144,6 +151,7 @@ func OpenStore(cfg config.Config, log *slog.Logger, reg prometheus.Registerer) (
 func (s *Server) makeAuth(ctx context.Context) (err error) {
 	o := s.Config.Auth
 	o.Log, o.Metrics = s.Log, s.Registry
+	o.KeyFile = KeyFile(s.Config.Data)
 	s.Auth, err = auth.New(ctx, o, s.Store)
 	return err
 }

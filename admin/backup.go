@@ -9,7 +9,8 @@ import (
 
 // Backup names a copy of the data folder.
 type Backup struct {
-	Dir string `json:"dir"` // an absolute path; it must not exist
+	Dir     string `json:"dir"`               // an absolute path; it must not exist
+	Secrets bool   `json:"secrets,omitempty"` // with the key that tokens are made of
 }
 
 // makeBackup answers POST /v1/backup: the server copies what it keeps to a folder
@@ -22,7 +23,7 @@ func (c *Control) makeBackup(_ http.ResponseWriter, r *http.Request) (any, error
 	if !filepath.IsAbs(b.Dir) {
 		return nil, problemf(http.StatusBadRequest, "the folder %q is no absolute path", b.Dir)
 	}
-	err := c.backup(b.Dir)
+	err := c.backup(b.Dir, b.Secrets)
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return nil, problemf(http.StatusConflict, "%s exists already: name a new folder", b.Dir)

@@ -117,9 +117,10 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return st, c.call(ctx, http.MethodGet, "/v1/status", nil, &st)
 }
 
-// Backup has the server copy what it keeps to a new folder.
-func (c *Client) Backup(ctx context.Context, dir string) error {
-	return c.call(ctx, http.MethodPost, "/v1/backup", Backup{Dir: dir}, nil)
+// Backup has the server copy what it keeps to a new folder, with the key that tokens
+// are made of or without.
+func (c *Client) Backup(ctx context.Context, dir string, secrets bool) error {
+	return c.call(ctx, http.MethodPost, "/v1/backup", Backup{Dir: dir, Secrets: secrets}, nil)
 }
 
 // Sessions lists sessions, all or those of an account (when not "").

@@ -44,7 +44,7 @@ type Control struct {
 	sessions *sessionmgr.Manager
 	users    *auth.Service
 	status   func() Status
-	backup   func(dir string) error
+	backup   func(dir string, secrets bool) error
 	log      *slog.Logger
 	server   *http.Server
 
@@ -53,8 +53,9 @@ type Control struct {
 }
 
 // New makes a Control; it starts nothing. status tells what only the whole
-// server knows; its Sessions are filled in here. backup copies what it keeps.
-func New(m *sessionmgr.Manager, a *auth.Service, status func() Status, backup func(dir string) error, log *slog.Logger) *Control {
+// server knows; its Sessions are filled in here. backup copies what it keeps,
+// with secrets or without.
+func New(m *sessionmgr.Manager, a *auth.Service, status func() Status, backup func(dir string, secrets bool) error, log *slog.Logger) *Control {
 	c := &Control{sessions: m, users: a, status: status, backup: backup, log: log}
 	c.server = &http.Server{
 		Handler:           c.routes(),

@@ -192,7 +192,10 @@ func (s *Service) change(ctx context.Context, j jid.JID, edit func(old *record) 
 		s.devices.Clear(&batch, j.String()) // tokens stood for what is no longer so
 	}
 	// Also after an error: nobody knows then what the store will say.
-	defer s.cache.forget(j)
+	defer func() {
+		s.cache.forget(j)
+		s.epoch(j).Add(1)
+	}()
 	return s.commit(&batch)
 }
 

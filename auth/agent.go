@@ -59,6 +59,9 @@ func AgentText(s string) string {
 	return s
 }
 
+// deviceIDBytes is how long the name of a device is before it is written as text.
+const deviceIDBytes = 10
+
 var agentEncoding = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding)
 
 // DeviceID is the name of a client's installation among the devices of an
@@ -79,5 +82,5 @@ func (s *Service) deviceName(use string, account jid.JID, agent string) string {
 		return ""
 	}
 	sum := sha256Algorithm.hmac(s.secret, []byte("weir "+use+"\x00"), []byte(account.Bare().String()), []byte{0}, []byte(agent))
-	return agentEncoding.EncodeToString(sum[:10])
+	return agentEncoding.EncodeToString(sum[:deviceIDBytes])
 }

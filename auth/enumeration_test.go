@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"errors"
 	"regexp"
 	"strings"
@@ -165,14 +166,19 @@ func TestCounts(t *testing.T) {
 	if len(c[1]) != countsKept || c[1][0] != 5 || len(c[2]) != 1 {
 		t.Errorf("kept %v", c)
 	}
-	key := make([]byte, secretLength)
-	_, got, err := decodeServer(encodeServer(key, c))
-	if err != nil || len(got[1]) != countsKept || got[2][0] != 7 {
-		t.Errorf("read %v, %v", got, err)
-	}
-	for _, bad := range [][]byte{nil, {serverVersion}, make([]byte, 1+secretLength), append(encodeServer(key, c), 0)} {
-		if _, _, err := decodeServer(bad); err == nil {
-			t.Errorf("%d bytes were accepted", len(bad))
+	for _, r := range []serverRecord{
+		{key: make(secret, secretLength)}, {}, {names: make(secret, secretLength), id: [8]byte{7}}, {moved: true},
+	} {
+		r.counts = c
+		b := r.encode()
+		got, err := decodeServer(b)
+		if err != nil || len(got.counts[1]) != countsKept || got.counts[2][0] != 7 || !bytes.Equal(got.encode(), b) {
+			t.Errorf("read %v, %v", got, err)
+		}
+		for _, bad := range [][]byte{nil, b[:1], b[:9], b[:len(b)-1], append(bytes.Clone(b), 0), append([]byte{9}, b[1:]...), append([]byte{2, 4}, b[2:]...)} {
+			if _, err := decodeServer(bad); err == nil {
+				t.Errorf("% x was accepted", bad)
+			}
 		}
 	}
 }

@@ -75,6 +75,7 @@ type Exchange struct {
 	ended   bool
 	done    bool
 	claimed jid.JID // who the client says it is; zero if no account can have the name
+	epoch   uint64  // of the claimed account, from before it was read
 	found   *record // of claimed, or nil
 	proven  *keys   // by password: the keys that the proof fitted
 	binding string
@@ -218,7 +219,37 @@ func (x *Exchange) claim(authcid, authzid string) *Failure {
 		}
 	}
 	x.claimed = j
+	x.epoch = x.service.epoch(j).Load()
 	return x.reload()
+}
+
+// Confirm reports whether what the client proved still counts, and must be asked once
+// its session is where handlers of [Hooks].AccountChanged find it: a change of the
+// account that they were told of before that ends the login here. An error is a
+// *Failure.
+func (x *Exchange) Confirm(ctx context.Context) error {
+	if !x.done || x.service.epoch(x.claimed).Load() == x.epoch {
+		return nil // who changes the account from now on finds the session
+	}
+	err := x.stillProven(ctx)
+	if err == nil && x.token != nil {
+		err = x.stillHolds(ctx)
+	}
+	var f *Failure
+	if err != nil && !errors.As(err, &f) {
+		return unavailable("the server can't check passwords now", err)
+	}
+	return err
+}
+
+// stillHolds looks whether the device has a token yet: changes of the account take
+// all of them away. One that the client gave back with this login can't tell.
+func (x *Exchange) stillHolds(ctx context.Context) error {
+	d, err := x.service.fetchDevice(ctx, x.claimed, x.token.device)
+	if err == nil && d == nil {
+		return wrong()
+	}
+	return err
 }
 
 // reload reads the claimed account, from memory as a rule.

@@ -53,13 +53,22 @@ type Options struct {
 	// fifth of a second on two cores.
 	KDFQueue int
 	// TokenLife is how long a client may log in by token, without the password,
-	// after it was last given a new one, which is once a day when it is used;
-	// an hour to 10 years, default 30 days. Negative: nobody gets tokens.
+	// after it was last given a new one, which is once a day when it is used, and
+	// after half of that time where that is sooner; a second to 10 years, default 30
+	// days. Negative: nobody gets tokens.
 	TokenLife time.Duration
 	// MaxDevices is how many installations of clients may have tokens of an
 	// account; a new one takes the place of that which wasn't used for longest.
 	// Default 50.
 	MaxDevices int
+	// AnonymousDevices keeps neither names nor addresses of the devices that have
+	// tokens, only when they came and were last used. Default false: who looks at
+	// them has to recognise them.
+	AnonymousDevices bool
+	// KeyFile is the file with the key that tokens are made of; it is made if it isn't
+	// there, and takes the key out of the store where it is in it. Without it a copy
+	// of the store is no good for a login. "": the key is in the store.
+	KeyFile string
 	// Log gets what the callers can't know (damaged records); nil discards it.
 	Log *slog.Logger
 	// Metrics is where the counters are registered; nil: nowhere.
@@ -120,8 +129,8 @@ func (o Options) Validate() error {
 	if o.FailuresPerAddr < 0 || o.FailureBurst < 0 || o.MaxBackoff < 0 || o.KDFQueue < 0 {
 		errs = append(errs, errors.New("auth: FailuresPerAddr, FailureBurst, MaxBackoff and KDFQueue can't be negative"))
 	}
-	if o.TokenLife > 0 && (o.TokenLife < time.Hour || o.TokenLife > maxTokenLife) {
-		errs = append(errs, fmt.Errorf("auth: TokenLife is %v, must be between an hour and 10 years, or negative for no tokens", o.TokenLife))
+	if o.TokenLife > 0 && (o.TokenLife < time.Second || o.TokenLife > maxTokenLife) {
+		errs = append(errs, fmt.Errorf("auth: TokenLife is %v, must be between a second and 10 years, or negative for no tokens", o.TokenLife))
 	}
 	if o.MaxDevices < 0 || o.MaxDevices > 1000 {
 		errs = append(errs, fmt.Errorf("auth: MaxDevices is %d, must be between 1 and 1,000", o.MaxDevices))

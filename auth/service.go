@@ -22,7 +22,8 @@ const tableAccounts = "auth.accounts"
 type Hooks struct {
 	// AccountChanged runs after a change is durable and before the call that
 	// made it returns, on the caller's goroutine. Sessions, and streams that
-	// have authenticated but not bound yet, are ended from here.
+	// have authenticated but not bound yet, are ended from here; a login that comes
+	// to its end at the same time asks [Exchange.Confirm].
 	AccountChanged hook.Point[AccountChange]
 }
 
@@ -65,7 +66,8 @@ type Service struct {
 	store      storage.Store
 	accounts   storage.Map
 	devices    storage.Map
-	secret     secret // salts of names without an account come from it, and tokens
+	key        secret // tokens are made of it
+	secret     secret // names come from it: salts without an account, devices
 	counts     counts // iterations that were in force at some time
 	log        *slog.Logger
 	algorithms []*algorithm // best first
@@ -86,10 +88,22 @@ type Service struct {
 	writing sync.Mutex
 	// deviceLocks is the same for the devices of an account: see deviceLock.
 	deviceLocks [deviceLocks]sync.Mutex
+	// epochs count the changes of accounts: see epoch.
+	epochs [accountEpochs]atomic.Uint64
 }
 
-// New makes a Service on a store. It loads the server's secret, or makes it when
-// the store is new.
+// accountEpochs is a power of two: enough that a login rarely meets the change of
+// another account, after which it looks at its own once more.
+const accountEpochs = 256
+
+// epoch counts the changes of an account, and of some others with it. It is raised once
+// nobody reads the account as it was any more, and before handlers hear of the change.
+func (s *Service) epoch(j jid.JID) *atomic.Uint64 {
+	return &s.epochs[s.cache.index(j)%accountEpochs]
+}
+
+// New makes a Service on a store. It loads the server's secrets, or makes them
+// when the store is new.
 func New(ctx context.Context, o Options, st storage.Store) (*Service, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -110,7 +124,7 @@ func New(ctx context.Context, o Options, st storage.Store) (*Service, error) {
 		s.algorithms = append(s.algorithms, sha1Algorithm)
 	}
 	s.makeOffers()
-	if err := s.loadSecret(ctx); err != nil {
+	if err := s.loadSecrets(ctx); err != nil {
 		return nil, err
 	}
 	var err error

@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,8 @@ type Wish struct {
 }
 
 const (
-	// tokenAge is after which time in use a token is replaced (XEP-0484 §3.5).
+	// tokenAge is after which time in use a token is replaced at the latest
+	// (XEP-0484 §3.5).
 	tokenAge = 24 * time.Hour
 	// usedEvery is how exactly the last use of a device is kept.
 	usedEvery = time.Minute
@@ -92,7 +94,7 @@ func (x *Exchange) settle(ctx context.Context, w Wish, wanted *tokenMechanism) (
 		if durable, err = x.useToken(&d); err != nil {
 			return given, err
 		}
-		if wanted == nil && !x.token.use.Invalidate && d.due(now) {
+		if wanted == nil && !x.token.use.Invalidate && s.due(&d, now) {
 			wanted = x.token.mech
 		}
 	}
@@ -102,12 +104,16 @@ func (x *Exchange) settle(ctx context.Context, w Wish, wanted *tokenMechanism) (
 		given, made = s.newToken(&d, x.claimed, w.Agent.ID, wanted, now)
 		durable = durable || made
 		if old == nil {
-			s.makeDeviceRoom(ctx, &b, x.claimed)
+			s.makeDeviceRoom(ctx, &b, x.claimed, now)
 		}
 	}
-	lately := now.Sub(d.used) < usedEvery && d.addr == w.Addr.Unmap()
+	was := d
 	d.used, d.addr = now, w.Addr.Unmap()
 	d.software, d.name = w.Agent.Software, w.Agent.Device
+	if s.opts.AnonymousDevices { // XEP-0494 §6
+		d.addr, d.software, d.name = netip.Addr{}, "", ""
+	}
+	lately := now.Sub(was.used) < usedEvery && d.addr == was.addr
 	if d.tokens == [2]*token{} {
 		s.devices.Delete(&b, x.claimed.String(), id)
 	} else {
@@ -170,16 +176,22 @@ func (x *Exchange) useToken(d *device) (durable bool, err error) {
 }
 
 // due reports whether the token in use is to be replaced.
-func (d *device) due(now time.Time) bool {
+func (s *Service) due(d *device, now time.Time) bool {
 	t := d.tokens[tokenInUse]
-	return t != nil && now.Sub(t.issued) >= tokenAge
+	return t != nil && s.aged(t, now)
+}
+
+// aged reports whether a token is old enough to be replaced: while it is still good
+// for as long as it was.
+func (s *Service) aged(t *token, now time.Time) bool {
+	return now.Sub(t.issued) >= min(tokenAge, s.opts.TokenLife/2)
 }
 
 // newToken puts a new token into its place. One that was handed out a short while
 // ago and not used yet is handed out again: made is then false.
 func (s *Service) newToken(d *device, account jid.JID, agent string, m *tokenMechanism, now time.Time) (given Token, made bool) {
 	t := d.tokens[tokenNew]
-	if t == nil || t.mechanism != m.id || now.Sub(t.issued) >= tokenAge || t.count > 0 {
+	if t == nil || t.mechanism != m.id || s.aged(t, now) || t.count > 0 {
 		t = &token{mechanism: m.id, issued: now, expires: now.Add(s.opts.TokenLife)}
 		_, _ = rand.Read(t.nonce[:]) // never fails (crypto/rand)
 		t.hash = sha256.Sum256([]byte(s.tokenValue(t, account, agent, m)))
@@ -188,14 +200,21 @@ func (s *Service) newToken(d *device, account jid.JID, agent string, m *tokenMec
 	return Token{Value: s.tokenValue(t, account, agent, m), Expires: t.expires}, made
 }
 
-// makeDeviceRoom takes away the devices that weren't used for longest where an
-// account has as many as it may.
-func (s *Service) makeDeviceRoom(ctx context.Context, b *storage.Batch, account jid.JID) {
+// makeDeviceRoom takes away the devices whose tokens have expired, and those that
+// weren't used for longest where an account has as many as it may.
+func (s *Service) makeDeviceRoom(ctx context.Context, b *storage.Batch, account jid.JID, now time.Time) {
 	all, err := s.devicesOf(ctx, account)
 	if err != nil {
 		s.log.Error("the devices of an account can't be read", "account", account.String(), "err", err)
 		return
 	}
+	all = slices.DeleteFunc(all, func(d Device) bool {
+		expired := !now.Before(d.Expires)
+		if expired {
+			s.devices.Delete(b, account.String(), d.ID)
+		}
+		return expired
+	})
 	for len(all) >= s.opts.MaxDevices {
 		oldest := 0
 		for i := range all {

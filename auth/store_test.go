@@ -24,6 +24,9 @@ type memory struct {
 	commits int
 	fail    error // what every call returns
 	gone    error // what Err returns
+	scrubs  int
+	// What a commit or a scrub comes to instead; nil: itself.
+	onCommit, onScrub func() error
 }
 
 func newMemory(t testing.TB) *memory {
@@ -60,6 +63,11 @@ func (m *memory) Commit(b *storage.Batch, done func(error)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.commits++
+	if m.onCommit != nil {
+		err := m.onCommit()
+		go done(err)
+		return
+	}
 	if m.fail != nil {
 		go done(m.fail)
 		return

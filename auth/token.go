@@ -201,9 +201,9 @@ func tokenHash(value, side string, binding []byte) []byte {
 }
 
 // tokenValue makes the token of what is stored of it. Nobody can without the
-// server's secret, and it fits no other account, installation or mechanism.
+// key, and it fits no other account, installation or mechanism.
 func (s *Service) tokenValue(t *token, account jid.JID, agent string, m *tokenMechanism) string {
-	sum := sha256Algorithm.hmac(s.secret, []byte("weir token\x00"), t.nonce[:], []byte{m.id},
+	sum := sha256Algorithm.hmac(s.key, []byte("weir token\x00"), t.nonce[:], []byte{m.id},
 		[]byte(account.Bare().String()), []byte{0}, []byte(agent))
 	return base64.RawURLEncoding.EncodeToString(sum)
 }

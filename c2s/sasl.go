@@ -10,6 +10,7 @@ import (
 
 	"weir/auth"
 	"weir/jid"
+	"weir/sessionmgr"
 	"weir/xmlstream"
 
 	"mellium.im/xmpp/stream"
@@ -236,7 +237,21 @@ func (s *Stream) authenticated(ctx context.Context, x *exchange, out []byte) {
 			return appendSASL(dst, nsSASL, "success", out)
 		})
 		s.srv.sm.Authenticated(s.Session(), account)
+		s.confirm(ctx, x)
 	}
+}
+
+// confirm ends the session if its account has changed since the client proved who it
+// is, and reports whether it hasn't: from sessionmgr.Authenticated on whoever
+// changes the account finds the session.
+func (s *Stream) confirm(ctx context.Context, x *exchange) bool {
+	err := x.Confirm(ctx)
+	if err == nil {
+		return true
+	}
+	s.log().Info("the account has changed during the login", "account", x.Identity(), "err", err)
+	s.srv.sm.Kick(s.Session(), sessionmgr.Cause{Code: sessionmgr.AccountGone, Text: "changed during the login"}, &stream.NotAuthorized)
+	return false
 }
 
 // loggedIn notes who logged in, and gives the client time to bind.

@@ -52,6 +52,9 @@ func (s *Stream) completeLogin(ctx context.Context, x *exchange, data []byte) {
 	s.loggedIn(x, account)
 	s.scan.SetLimits(s.srv.o.stanzaLimits())
 	s.srv.sm.Authenticated(sess, account)
+	if !s.confirm(ctx, x) {
+		return
+	}
 	for _, a := range l.requests {
 		if a.handler.Before != nil {
 			a.handler.Before(ctx, &a.InlineRequest)

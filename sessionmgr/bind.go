@@ -58,13 +58,6 @@ func (m *Manager) BindWith(ctx context.Context, s *Session, b *Binding, answered
 		return m.bindError(s, err)
 	}
 	defer m.ledgers.release(l)
-	if b.Own {
-		for _, old := range m.ofDevice(account, s) {
-			if err := m.replace(ctx, old, s); err != nil {
-				return m.bindError(s, err)
-			}
-		}
-	}
 	for {
 		old, err := m.tryBind(s, l, full, b, answered)
 		switch {
@@ -75,13 +68,13 @@ func (m *Manager) BindWith(ctx context.Context, s *Session, b *Binding, answered
 				m.enabledWith(s, b.Acks)
 			}
 			return m.nowBound(ctx, s)
-		case b.Own && old.JID() == full && !s.sameDevice(old):
-			// Another client of the account has taken this very name: it keeps it.
-			if full, err = account.WithResource(resource + "-" + randomName()[:4]); err != nil {
+		case b.Own && s.sameDevice(old): // also one bound a moment ago: the last one stays
+			if err := m.replace(ctx, old, s); err != nil {
 				return m.bindError(s, err)
 			}
-		case b.Own && old.JID() == full: // it was bound a moment ago: the last one stays
-			if err := m.replace(ctx, old, s); err != nil {
+		case b.Own && old.JID() == full:
+			// Another client of the account has taken this very name: it keeps it.
+			if full, err = account.WithResource(resource + "-" + randomName()[:4]); err != nil {
 				return m.bindError(s, err)
 			}
 		case m.o.Conflict == ConflictRefuse && old.State() != Hibernating: // else it is its own client that lost it
@@ -129,13 +122,18 @@ func (m *Manager) nowBound(ctx context.Context, s *Session) error {
 	return stanza.NotAllowed("the session has ended")
 }
 
-// tryBind puts the session into the registry unless the resource is taken: it
-// then returns who has it. In the pipeline's order, so that nothing is delivered
+// tryBind puts the session into the registry unless the resource is taken, or the
+// device that it was made for has another session: it then returns who has it. In the pipeline's order, so that nothing is delivered
 // between the registration and the answer.
 func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answered func(jid.JID)) (holder *Session, err error) {
 	m.inOrder(func() {
 		if holder = m.registry.holder(full); holder != nil {
 			return
+		}
+		if b.Own { // here, where no other can come in between (XEP-0386 §3.2)
+			if holder = m.ofDevice(l.account, s); holder != nil {
+				return
+			}
 		}
 		if n := m.o.MaxSessions; len(m.registry.bound(l.account)) >= n {
 			if holder, _, _ = m.asleep(l.account); holder != nil {

@@ -41,15 +41,15 @@ func (s *Session) sameDevice(other *Session) bool {
 	return id != "" && other.Device().ID == id
 }
 
-// ofDevice returns the other sessions of an account that are of the session's
-// device.
-func (m *Manager) ofDevice(account jid.JID, s *Session) (all []*Session) {
+// ofDevice returns another session of an account that is of the session's device, nil
+// if there is none.
+func (m *Manager) ofDevice(account jid.JID, s *Session) *Session {
 	for _, other := range m.registry.bound(account) {
 		if other != s && s.sameDevice(other) {
-			all = append(all, other)
+			return other
 		}
 	}
-	return all
+	return nil
 }
 
 // replace ends a session in favour of another, and waits until everybody has

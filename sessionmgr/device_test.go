@@ -106,29 +106,54 @@ func TestDeviceStays(t *testing.T) {
 	}
 }
 
-// TestOneDeviceAtOnce: whatever the policy, of several bindings of one device at
-// once all succeed and one stays; none is refused for the others.
+// TestOneDeviceAtOnce: whatever the policy, and whatever tags they have, of several
+// bindings of one device at once all succeed and one stays; none is refused for the
+// others. Other devices' sessions stay.
 func TestOneDeviceAtOnce(t *testing.T) {
+	const others = 2
+	account := jid.MustParse("juliet@verona.lit")
 	for _, conflict := range []string{ConflictReplace, ConflictRefuse, ConflictRename} {
-		h := newHouse(t, func(o *Options) { o.Conflict = conflict })
-		var all []*client
-		for range 8 {
-			c := h.connect("juliet@verona.lit")
-			c.SetDevice(Device{ID: "k3fw7hq2mzt5bnvd"})
-			all = append(all, c)
-		}
-		var wg sync.WaitGroup
-		for _, c := range all {
-			wg.Go(func() {
-				err := c.bindWith(&Binding{Resource: "own", Own: true, Acks: &EnableRequest{Resume: true}}, func(jid.JID) {})
-				if err != nil && c.Cause().Code != Replaced {
-					t.Errorf("%s: %v", conflict, err)
+		for _, tags := range []int{1, 2, 8} {
+			for round := range 10 {
+				h := newHouse(t, func(o *Options) { o.Conflict = conflict })
+				for i := range others {
+					c := h.connect(account.String())
+					c.SetDevice(Device{ID: fmt.Sprint("another", i)})
+					if err := c.bindWith(&Binding{Resource: fmt.Sprint("another", i), Own: true}, func(jid.JID) {}); err != nil {
+						t.Fatal(err)
+					}
 				}
-			})
-		}
-		wg.Wait()
-		if n := len(h.Sessions(jid.MustParse("juliet@verona.lit"))); n != 1 {
-			t.Errorf("%s: %d sessions stay", conflict, n)
+				var all []*client
+				for range 8 {
+					c := h.connect(account.String())
+					c.SetDevice(Device{ID: "k3fw7hq2mzt5bnvd"})
+					all = append(all, c)
+				}
+				start := make(chan struct{})
+				var wg sync.WaitGroup
+				for i, c := range all {
+					b := &Binding{Resource: fmt.Sprintf("tag%d/own", i%tags), Own: true}
+					if (i+round)%2 == 0 {
+						b.Acks = &EnableRequest{Resume: true}
+					}
+					wg.Go(func() {
+						<-start
+						if err := c.bindWith(b, func(jid.JID) {}); err != nil && c.Cause().Code != Replaced {
+							t.Errorf("%s: %v", conflict, err)
+						}
+					})
+				}
+				close(start)
+				wg.Wait()
+				if n := len(h.Sessions(account)); n != 1+others {
+					t.Fatalf("%s, %d tags: %d sessions stay, with those of %d other devices", conflict, tags, n, others)
+				}
+				for _, c := range all {
+					if st := c.State(); st != Bound && c.Cause().Code != Replaced {
+						t.Errorf("one ended with %v", c.Cause())
+					}
+				}
+			}
 		}
 	}
 }

@@ -15,11 +15,16 @@ func backupCommand() *cobra.Command {
 		Long: `Copy everything that is kept (accounts, contact lists, messages, sessions and
 certificates the server made) to a new folder. A server that runs goes on working;
 everything it acknowledged before is in the copy. The folder is written by the
-server: its user must be allowed to. "weir serve --data DIR" runs on it.`,
+server: its user must be allowed to. "weir serve --data DIR" runs on it.
+
+What the tokens of devices are made of is left out, so that nobody can log in with
+what is in the copy. Where a server runs on it, each device needs its password once;
+--secrets copies that too.`,
 		Example: "  weir backup /var/lib/weir/backup-monday --data /var/lib/weir",
 		Args:    exactly("the folder to be made"),
 	}
 	settings := settingsOf(cmd, false)
+	secrets := cmd.Flags().Bool("secrets", false, "copy what tokens are made of, too")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		cfg, err := settings.load()
 		if err != nil {
@@ -33,7 +38,7 @@ server: its user must be allowed to. "weir serve --data DIR" runs on it.`,
 		if err != nil {
 			return err
 		}
-		err = t.Backup(cmd.Context(), dir)
+		err = t.Backup(cmd.Context(), dir, *secrets)
 		if end := t.close(); err == nil {
 			err = end
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"weir"
+	"weir/auth"
 	"weir/config"
 	"weir/netserver"
 )
@@ -45,6 +47,21 @@ func (c *checker) data(dir string) {
 		return
 	}
 	c.add(checkOK, subject, "", "writable, for its user only")
+	c.tokenKey(weir.KeyFile(dir))
+}
+
+// tokenKey looks at the file with the key of tokens, where there is one.
+func (c *checker) tokenKey(name string) {
+	subject := "key of tokens"
+	switch err := auth.CheckKeyFile(name); {
+	case errors.Is(err, fs.ErrNotExist): // the server will make it
+	case errors.Is(err, auth.ErrKeyFileOpen):
+		c.add(checkWarn, subject, "chmod 600 "+name, "other users may read %s", name)
+	case err != nil:
+		c.add(checkFail, subject, "put the right file back, or remove it: every device then needs its password once", "%v", err)
+	default:
+		c.add(checkOK, subject, "", "%s", name)
+	}
 }
 
 // newFolder looks whether a folder can be made.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"weir/auth"
 	"weir/sessionmgr"
 	"weir/storage"
 	"weir/storage/pebble"
@@ -20,8 +21,8 @@ func checkStoreCommand() *cobra.Command {
 		Use:   "store",
 		Short: "Read the whole store and verify its checksums",
 		Long: `Read everything in the store while no server runs, verify all checksums, count the
-records, and look whether the messages, the sessions and what else belongs to them
-can be read. Nothing is changed. The exit code is 1 if something is damaged or
+records, and look whether accounts, devices, messages, sessions and what else belongs
+to them can be read. Nothing is changed. The exit code is 1 if something is damaged or
 can't be read.`,
 		Example: "  weir check store --data /var/lib/weir",
 		Args:    cobra.NoArgs,
@@ -57,7 +58,7 @@ can't be read.`,
 
 // readable says what is wrong with a record, naming it and its account.
 func readable(k storage.Key, value []byte) error {
-	err := sessionmgr.CheckRecord(k.Table, k.Item, value)
+	err := errors.Join(sessionmgr.CheckRecord(k.Table, k.Item, value), auth.CheckRecord(k, value))
 	if err == nil {
 		return nil
 	}

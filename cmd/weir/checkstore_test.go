@@ -28,6 +28,9 @@ func TestCheckStoreReadsRecords(t *testing.T) {
 	sessions.Put(&b, "romeo@localhost", "\x00\x00\x00\x00\x00\x00\x00\x07n", []byte{1, 2})
 	storage.NewKeyVal(st, "cursor").Set(&b, "romeo@localhost", []byte{77})
 	storage.NewKeyVal(st, "archive-prefs").Set(&b, "nurse@localhost", []byte(`{"default":"perhaps"}`))
+	storage.NewMap(st, "auth.devices").Put(&b, "juliet@localhost", "k3fw7hq2mzt5bnvd", []byte("\x01 nonsense"))
+	storage.NewMap(st, "auth.accounts").Put(&b, "localhost", "juliet", []byte{9})
+	storage.NewKeyVal(st, "auth.server").Set(&b, "server", []byte{3, 4})
 	storage.NewKeyVal(st, "another").Set(&b, "nurse@localhost", nil)
 	if err := errors.Join(storage.Commit(t.Context(), st, &b), st.Close()); err != nil {
 		t.Fatal(err)
@@ -44,7 +47,10 @@ func TestCheckStoreReadsRecords(t *testing.T) {
 		"fail  record 0000000000000007 numbers of romeo@localhost in table session: sessionmgr: the numbers can't be read: 2 bytes, 01 02",
 		"fail  record of romeo@localhost in table cursor: sessionmgr: the cursor can't be read: 1 bytes, 4d",
 		`fail  record of nurse@localhost in table archive-prefs: sessionmgr: archive default "perhaps"`,
-		"is whole, but 4 records in it can't be read (format",
+		`fail  record "k3fw7hq2mzt5bnvd" of juliet@localhost in table auth.devices: auth: damaged device record`,
+		`fail  record "juliet" of localhost in table auth.accounts: auth: damaged account record: version 9, this program knows 1`,
+		"fail  record of server in table auth.server: auth: the record of the server's secrets is damaged or of a newer version",
+		"is whole, but 7 records in it can't be read (format",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out)
