@@ -81,6 +81,15 @@ func (it *item) weight() (entries, bytes int) {
 	return 1, bytes
 }
 
+// burden is what an item counts for at the bounds until it has its place: what
+// doesn't come of a stanza counts for nothing.
+func (it *item) burden() (entries, bytes int) {
+	if it.fn != nil || it.batch != nil || it.trim != nil {
+		return 0, 0
+	}
+	return it.weight()
+}
+
 // shown is the first stanza of Out, which the others as a rule share.
 func (it *item) shown() *stanza.Stanza {
 	if len(it.Out) == 0 {

@@ -2,6 +2,7 @@ package sessionmgr
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/stanza"
@@ -28,7 +29,13 @@ type pipeline struct {
 	running bool     // the token is taken
 	pending int      // entries that wait for a commit
 	bytes   int      // their size
+	queued  int      // entries in the queue
+	backlog int      // their size
 	room    []func() // streams that wait for the bounds
+
+	// What the token holder has taken off the queue and not given a place yet. It
+	// alone writes them; for the bounds, as it may be kept from going on for long.
+	taken, takenBytes atomic.Int64
 
 	// Owned by the token holder.
 	spare     []item
@@ -114,8 +121,11 @@ func (p *pipeline) run(fn func()) { p.m.flushOthers(p.submit(item{fn: fn})) }
 // of others that came meanwhile were theirs to flush only if they still do; who
 // doesn't, looks at others: it reports whether there were such items.
 func (p *pipeline) submit(it item) (others bool) {
+	entries, bytes := it.burden()
 	p.mu.Lock()
 	p.queue = append(p.queue, it)
+	p.queued += entries
+	p.backlog += bytes
 	if p.running {
 		p.mu.Unlock()
 		return false
@@ -126,10 +136,16 @@ func (p *pipeline) submit(it item) (others bool) {
 		work := p.queue
 		p.queue = p.spare[:0]
 		p.spare = nil
+		p.taken.Store(int64(p.queued))
+		p.takenBytes.Store(int64(p.backlog))
+		p.queued, p.backlog = 0, 0
 		p.mu.Unlock()
 
 		for i := range work {
+			entries, bytes := work[i].burden()
 			p.guarded(&work[i], p.process)
+			p.taken.Add(int64(-entries))
+			p.takenBytes.Add(int64(-bytes))
 		}
 		p.commit()
 		p.hand()
@@ -139,6 +155,9 @@ func (p *pipeline) submit(it item) (others bool) {
 		if cap(work) <= 1024 { // a burst's array isn't kept
 			p.spare = work
 		}
+		p.taken.Store(0)
+		p.takenBytes.Store(0)
+		p.letIn()
 	}
 	p.running = false
 	p.mu.Unlock()
@@ -330,24 +349,33 @@ func (p *pipeline) commit() {
 // account keeps the books of the bounds and wakes the streams that waited.
 func (p *pipeline) account(entries, bytes int) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.pending += entries
 	p.bytes += bytes
-	var woken []func()
-	if !p.full() && entries < 0 {
-		woken, p.room = p.room, nil
-	}
-	p.mu.Unlock()
-	if len(woken) > 0 {
-		p.m.work.Go(func() {
-			for _, resume := range woken {
-				resume()
-			}
-		})
+	if entries < 0 {
+		p.letIn()
 	}
 }
 
+// letIn wakes the streams that wait for the bounds, if there is room. mu is held.
+func (p *pipeline) letIn() {
+	if len(p.room) == 0 || p.full() {
+		return
+	}
+	woken := p.room
+	p.room = nil
+	p.m.work.Go(func() {
+		for _, resume := range woken {
+			resume()
+		}
+	})
+}
+
+// full reports whether a bound is reached, by what waits for a commit and by what
+// nobody has looked at yet. mu is held.
 func (p *pipeline) full() bool {
-	return p.pending >= maxPendingEntries || p.bytes >= maxPendingBytes
+	return p.pending+p.queued+int(p.taken.Load()) >= maxPendingEntries ||
+		p.bytes+p.backlog+int(p.takenBytes.Load()) >= maxPendingBytes
 }
 
 // waitRoom reports whether the pipeline is at a bound; resume is then called

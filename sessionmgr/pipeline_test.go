@@ -225,6 +225,41 @@ func TestFullPipelinePausesTheReader(t *testing.T) {
 	}
 }
 
+// TestQueuePausesTheReader: whoever has the token may be kept from going on for
+// long; what comes meanwhile has the same bound, and no stanza is lost.
+func TestQueuePausesTheReader(t *testing.T) {
+	for _, size := range []int{1, 100_000} {
+		h := newHouse(t)
+		romeo := h.online("romeo@verona.lit/b", 0)
+		st, err := stanza.New(stanza.Message, "normal", "x", romeo.JID(), romeo.JID(), []byte("<body>"+strings.Repeat("x", size)+"</body>"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		held, goOn := make(chan struct{}), make(chan struct{})
+		release := sync.OnceFunc(func() { close(goOn) })
+		defer release()
+		go h.pipe.run(func() { close(held); <-goOn })
+		<-held
+		sent, most := 1, min(maxPendingEntries, maxPendingBytes/size+1)
+		resumed := make(chan struct{})
+		for ; !h.Inbound(romeo.Session, romeo, st, func() { close(resumed) }); sent++ {
+			if sent > most {
+				t.Fatalf("not paused by %d stanzas of %d bytes that nobody looks at", sent, size)
+			}
+		}
+		select {
+		case <-resumed:
+			t.Error("resumed while nobody looks at the queue")
+		default:
+		}
+		release()
+		<-resumed
+		if n := len(romeo.got()); n != sent {
+			t.Errorf("%d of %d arrived", n, sent)
+		}
+	}
+}
+
 // TestOrderUnderLoad lets many senders send durable and volatile stanzas to
 // shared receivers: each pair sees its own order.
 func TestOrderUnderLoad(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"weir/integration/testserver"
 )
@@ -102,22 +102,51 @@ func attackOthersLogins(t *testing.T, h *house) {
 }
 
 // attackOneDevice has one device log in by the dozen at once: the last one stays.
+// Each login ends the one before it, and that has to be durable: they come to
+// their outcomes one after the other, so patience is for the next of them and not
+// for all.
 func attackOneDevice(t *testing.T, h *house) {
-	var wg sync.WaitGroup
-	for range 30 {
+	const logins = 30
+	outcomes := make(chan *wire, logins)
+	var all []*wire
+	for range logins {
 		w := h.opened(t, testserver.Direct)
-		wg.Go(func() {
-			w.send(authenticateWith("PLAIN", "\x00attacker\x00"+testserver.Password("attacker"), victimsAgent+bindWith))
-			w.wait("an outcome", func() bool { return strings.Contains(string(w.got), "</success>") || w.over != nil })
-		})
+		w.send(authenticateWith("PLAIN", "\x00attacker\x00"+testserver.Password("attacker"), victimsAgent+bindWith))
+		go func() { outcomes <- w.outcome() }()
+		all = append(all, w)
 	}
-	wg.Wait()
+	for n := range logins {
+		select {
+		case w := <-outcomes:
+			if got := w.all(); !strings.Contains(got, "<success ") && !strings.Contains(got, "<stream:error><conflict ") {
+				t.Errorf("neither logged in nor replaced:\n%s", w.tail())
+			}
+		case <-time.After(patience):
+			for _, w := range all {
+				w.cut() // or those who wait for an outcome would stay
+			}
+			t.Fatalf("%d of %d logins came to an outcome", n, logins)
+		}
+	}
 	w := h.opened(t, testserver.Direct)
 	e := w.sasl2("attacker", victimsAgent+bindWith)
 	if !strings.Contains(e, "<bound") {
-		t.Errorf("after 30 at once: %s", e)
+		t.Errorf("after %d at once: %s", logins, e)
 	}
 	w.sync()
+}
+
+// outcome returns when a login has succeeded or the connection has ended.
+func (w *wire) outcome() *wire {
+	for {
+		w.mu.Lock()
+		over := w.over != nil || strings.Contains(string(w.got), "</success>")
+		w.mu.Unlock()
+		if over {
+			return w
+		}
+		<-w.news
+	}
 }
 
 // attackManyDevices asks for tokens under ever new names.
