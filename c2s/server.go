@@ -96,14 +96,12 @@ func (srv *Server) Accept(l Listener) func(*netserver.Conn) (netserver.Handler, 
 }
 
 // Shutdown refuses new streams and ends those there are with system-shutdown
-// (RFC 6120 §4.9.3.20). It does not wait: netserver.Server.Shutdown does.
+// (RFC 6120 §4.9.3.20). It waits for what is being written, up to a second, and
+// not for the streams to end: netserver.Server.Shutdown does.
 func (srv *Server) Shutdown() {
 	srv.shutdown.Store(true)
-	srv.sm.Range(func(s *sessionmgr.Session) bool {
-		srv.sm.Kick(s, sessionmgr.Cause{Code: sessionmgr.ShuttingDown, Text: "the server stops"},
-			streamError(stream.SystemShutdown, "the server is shutting down"))
-		return true
-	})
+	srv.sm.KickAll(sessionmgr.Cause{Code: sessionmgr.ShuttingDown, Text: "the server stops"},
+		streamError(stream.SystemShutdown, "the server is shutting down"))
 }
 
 // Nonza handles one top-level element that is not a stanza (XEP-0360 names

@@ -327,7 +327,7 @@ func (m *Manager) farewell(s *Session, bound bool) {
 	s.Log().Debug("session ended", "jid", s.JID(), "cause", why.String())
 }
 
-// closeAll ends every session with system-shutdown.
+// closeAll ends every session with system-shutdown, at once.
 func (m *Manager) closeAll(why Cause) {
 	m.Range(func(s *Session) bool {
 		m.Kick(s, why, &stream.Error{Err: "system-shutdown"}) // RFC 6120 §4.9.3.20
@@ -342,7 +342,7 @@ func (m *Manager) Stop(ctx context.Context) error {
 	if err := m.Hooks.Stopping.Run(ctx, struct{}{}); err != nil {
 		m.log.Error("handler failed", "err", err)
 	}
-	m.closeAll(Cause{ShuttingDown, "the server stops"})
+	m.KickAll(Cause{ShuttingDown, "the server stops"}, &stream.Error{Err: "system-shutdown"})
 	for quiet := false; !quiet; {
 		if err := m.work.wait(ctx); err != nil {
 			return err

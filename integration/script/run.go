@@ -25,7 +25,7 @@ type Server interface {
 type Options struct {
 	Domain   string                      // default localhost
 	Password func(account string) string // of each account
-	Timeout  time.Duration               // of each step, default 10 s
+	Timeout  time.Duration               // of each step, default 30 s
 }
 
 // RunScripts runs every script of a folder as a subtest, each against a server
@@ -63,7 +63,7 @@ func Run(ctx context.Context, s *Script, server Server, o Options) error {
 		o.Domain = "localhost"
 	}
 	if o.Timeout == 0 {
-		o.Timeout = 10 * time.Second
+		o.Timeout = 30 * time.Second
 	}
 	r := &runner{o: o, server: server, actors: map[string]*testclient.Client{}, vars: testclient.Vars{}}
 	defer func() {
