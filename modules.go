@@ -59,6 +59,7 @@ func (s *Server) makeModules(context.Context) (err error) {
 	if s.Config.Session.Archive != sessionmgr.ArchiveNever {
 		s.Sessions.Advertise(sessionmgr.OnServer, "urn:xmpp:message-retract:1") // XEP-0424 §2: they are archived
 	}
+	s.knowRoles()
 	s.Auth.Hooks.AccountChanged.Add("sessions", hook.Normal, s.accountChanged)
 	return nil
 }
@@ -94,6 +95,10 @@ func (m *modules) announce(streams *c2s.Server, o acks.Options) error {
 // accountChanged ends the sessions of an account that has to prove itself again
 // or is gone, and removes what is kept for one that was deleted.
 func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
+	if c.Kind == auth.RoleChanged {
+		s.roleChanged(ctx, c.JID)
+		return
+	}
 	s.endSessions(c.JID, c.Kind.String())
 	if c.Kind != auth.AccountDeleted {
 		return

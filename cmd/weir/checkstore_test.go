@@ -28,6 +28,7 @@ func TestCheckStoreReadsRecords(t *testing.T) {
 	sessions.Put(&b, "romeo@localhost", "\x00\x00\x00\x00\x00\x00\x00\x07n", []byte{1, 2})
 	storage.NewKeyVal(st, "cursor").Set(&b, "romeo@localhost", []byte{77})
 	storage.NewKeyVal(st, "archive-prefs").Set(&b, "nurse@localhost", []byte(`{"default":"perhaps"}`))
+	storage.NewMap(st, "auth.accounts").Put(&b, "localhost", "nurse", []byte{99})
 	storage.NewKeyVal(st, "another").Set(&b, "nurse@localhost", nil)
 	if err := errors.Join(storage.Commit(t.Context(), st, &b), st.Close()); err != nil {
 		t.Fatal(err)
@@ -44,7 +45,8 @@ func TestCheckStoreReadsRecords(t *testing.T) {
 		"fail  record 0000000000000007 numbers of romeo@localhost in table session: sessionmgr: the numbers can't be read: 2 bytes, 01 02",
 		"fail  record of romeo@localhost in table cursor: sessionmgr: the cursor can't be read: 1 bytes, 4d",
 		`fail  record of nurse@localhost in table archive-prefs: sessionmgr: archive default "perhaps"`,
-		"is whole, but 4 records in it can't be read (format",
+		`fail  record "nurse" of localhost in table auth.accounts: auth: damaged account record: version 99, this program knows 1`,
+		"is whole, but 5 records in it can't be read (format",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out)
