@@ -55,6 +55,9 @@ func (s *Server) makeModules(context.Context) (err error) {
 	entitytime.New(s.Sessions)
 	s.modules.last = last.New(s.Sessions, s.Store)
 	s.modules.disco = disco.New(s.Sessions, "weir")
+	if err := s.makeCommands(); err != nil {
+		return err
+	}
 	s.Sessions.Advertise(sessionmgr.OnServer, "msgoffline") // XEP-0160 §4
 	if s.Config.Session.Archive != sessionmgr.ArchiveNever {
 		s.Sessions.Advertise(sessionmgr.OnServer, "urn:xmpp:message-retract:1") // XEP-0424 §2: they are archived

@@ -8,6 +8,7 @@ import (
 	"weir/auth"
 	"weir/c2s"
 	"weir/modules/acks"
+	"weir/modules/commands"
 	"weir/modules/contacts"
 	"weir/modules/mam"
 	"weir/netserver"
@@ -44,6 +45,7 @@ type Config struct {
 	Contacts contacts.Options   // Contacts bounds subscription requests.
 	Acks     acks.Options       // Acks is about stream management: acknowledgements and resumption.
 	MAM      mam.Options        // MAM bounds what a question about an archive may cost.
+	Commands commands.Options   // Commands bounds the ad-hoc commands that clients have under way.
 }
 
 // Listen says where clients connect.
@@ -104,6 +106,7 @@ func Default() Config {
 		Contacts:        contacts.DefaultOptions(),
 		Acks:            acks.DefaultOptions(),
 		MAM:             mam.DefaultOptions(),
+		Commands:        commands.DefaultOptions(),
 	}
 	clearFilledIn(&c)
 	return c
