@@ -8,6 +8,7 @@ import (
 	"weir/hook"
 	"weir/jid"
 	"weir/modules/acks"
+	"weir/modules/blocking"
 	"weir/modules/carbons"
 	"weir/modules/clientstate"
 	"weir/modules/contacts"
@@ -33,6 +34,7 @@ type modules struct {
 	disco    *disco.Module
 	archive  *mam.Module
 	last     *last.Module
+	blocking *blocking.Module
 }
 
 func (s *Server) makeModules(context.Context) (err error) {
@@ -46,6 +48,11 @@ func (s *Server) makeModules(context.Context) (err error) {
 	co := s.Config.Contacts
 	co.Log, co.Metrics = s.Log, s.Registry
 	if s.modules.contacts, err = contacts.New(s.Sessions, s.Rosters, s.modules.presence, co); err != nil {
+		return err
+	}
+	bo := s.Config.Blocking
+	bo.Log = s.Log
+	if s.modules.blocking, err = blocking.New(s.Sessions, s.Store, s.modules.presence, bo); err != nil {
 		return err
 	}
 	carbons.New(s.Sessions)
@@ -110,7 +117,7 @@ func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
 		s.Log.Error("the roster of a deleted account stays", "account", c.JID, "err", err)
 	}
 	// In the pipeline's order: behind what the end of a session has just written.
-	if err := s.Sessions.Forget(ctx, c.JID, s.modules.last.Table(), s.modules.presence.Table()); err != nil {
+	if err := s.Sessions.Forget(ctx, c.JID, s.modules.last.Table(), s.modules.presence.Table(), s.modules.blocking.Table()); err != nil {
 		s.Log.Error("the messages of a deleted account stay", "account", c.JID, "err", err)
 	}
 }

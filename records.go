@@ -2,6 +2,7 @@ package weir
 
 import (
 	"weir/auth"
+	"weir/modules/blocking"
 	"weir/sessionmgr"
 	"weir/storage"
 )
@@ -11,6 +12,9 @@ import (
 // who check a store while no server runs.
 func CheckRecord(k storage.Key, value []byte) error {
 	if err := auth.CheckRecord(k.Table, value); err != nil {
+		return err
+	}
+	if err := blocking.CheckRecord(k.Table, value); err != nil {
 		return err
 	}
 	return sessionmgr.CheckRecord(k.Table, k.Item, value)

@@ -8,6 +8,7 @@ import (
 	"weir/auth"
 	"weir/c2s"
 	"weir/modules/acks"
+	"weir/modules/blocking"
 	"weir/modules/commands"
 	"weir/modules/contacts"
 	"weir/modules/mam"
@@ -45,6 +46,7 @@ type Config struct {
 	Contacts contacts.Options   // Contacts bounds subscription requests.
 	Acks     acks.Options       // Acks is about stream management: acknowledgements and resumption.
 	MAM      mam.Options        // MAM bounds what a question about an archive may cost.
+	Blocking blocking.Options   // Blocking bounds the lists of whom accounts block.
 	Commands commands.Options   // Commands bounds the ad-hoc commands that clients have under way.
 }
 
@@ -106,6 +108,7 @@ func Default() Config {
 		Contacts:        contacts.DefaultOptions(),
 		Acks:            acks.DefaultOptions(),
 		MAM:             mam.DefaultOptions(),
+		Blocking:        blocking.DefaultOptions(),
 		Commands:        commands.DefaultOptions(),
 	}
 	clearFilledIn(&c)

@@ -32,8 +32,10 @@ type Session struct {
 	carbons  atomic.Bool  // it gets copies; written with the token
 	active   atomic.Int64 // unix nanoseconds of the last stanza received
 	window   atomic.Pointer[window]
-	absence  atomic.Pointer[absence] // nil without stream management
-	resent   atomic.Pointer[resent]  // what its client may send again; nil until it is looked for
+	// blocklist is its account's; nil for nobody.
+	blocklist atomic.Pointer[Blocklist]
+	absence   atomic.Pointer[absence] // nil without stream management
+	resent    atomic.Pointer[resent]  // what its client may send again; nil until it is looked for
 
 	// Owned by the pipeline's token holder.
 	queue        queue

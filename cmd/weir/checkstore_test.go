@@ -28,6 +28,7 @@ func TestCheckStoreReadsRecords(t *testing.T) {
 	sessions.Put(&b, "romeo@localhost", "\x00\x00\x00\x00\x00\x00\x00\x07n", []byte{1, 2})
 	storage.NewKeyVal(st, "cursor").Set(&b, "romeo@localhost", []byte{77})
 	storage.NewKeyVal(st, "archive-prefs").Set(&b, "nurse@localhost", []byte(`{"default":"perhaps"}`))
+	storage.NewKeyVal(st, "blocking").Set(&b, "nurse@localhost", []byte("\x01\x05a@b"))
 	storage.NewMap(st, "auth.accounts").Put(&b, "localhost", "nurse", []byte{99})
 	storage.NewKeyVal(st, "another").Set(&b, "nurse@localhost", nil)
 	if err := errors.Join(storage.Commit(t.Context(), st, &b), st.Close()); err != nil {
@@ -46,7 +47,8 @@ func TestCheckStoreReadsRecords(t *testing.T) {
 		"fail  record of romeo@localhost in table cursor: sessionmgr: the cursor can't be read: 1 bytes, 4d",
 		`fail  record of nurse@localhost in table archive-prefs: sessionmgr: archive default "perhaps"`,
 		`fail  record "nurse" of localhost in table auth.accounts: auth: damaged account record: version 99, this program knows 1`,
-		"is whole, but 5 records in it can't be read (format",
+		"fail  record of nurse@localhost in table blocking: blocking: damaged block list: it ends in an address",
+		"is whole, but 6 records in it can't be read (format",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out)
