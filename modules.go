@@ -17,10 +17,13 @@ import (
 	"weir/modules/last"
 	"weir/modules/mam"
 	"weir/modules/ping"
+	"weir/modules/privatexml"
+	"weir/modules/vcard"
 	"weir/modules/version"
 	"weir/presence"
 	"weir/roster"
 	"weir/sessionmgr"
+	"weir/storage"
 
 	"mellium.im/xmpp/stream"
 )
@@ -35,6 +38,8 @@ type modules struct {
 	archive  *mam.Module
 	last     *last.Module
 	blocking *blocking.Module
+	private  *privatexml.Module
+	vcard    *vcard.Module
 }
 
 func (s *Server) makeModules(context.Context) (err error) {
@@ -53,6 +58,14 @@ func (s *Server) makeModules(context.Context) (err error) {
 	bo := s.Config.Blocking
 	bo.Log = s.Log
 	if s.modules.blocking, err = blocking.New(s.Sessions, s.Store, s.modules.presence, bo); err != nil {
+		return err
+	}
+	if s.modules.private, err = privatexml.New(s.Sessions, s.Store, s.Config.Private); err != nil {
+		return err
+	}
+	vo := s.Config.VCard
+	vo.Log = s.Log
+	if s.modules.vcard, err = vcard.New(s.Sessions, s.Store, vo); err != nil {
 		return err
 	}
 	carbons.New(s.Sessions)
@@ -80,6 +93,7 @@ func (m *modules) announce(streams *c2s.Server, o acks.Options) error {
 		return err
 	}
 	carbons.Offer(streams)
+	m.vcard.Offer(streams)
 	clientstate.New(streams, m.sessions)
 	streams.Hooks.StreamFeatures.Add("modules", hook.Normal, func(_ context.Context, f *c2s.StreamFeatures) {
 		f.Caps.Hash, f.Caps.Node, f.Caps.Ver = m.disco.Caps()
@@ -117,9 +131,14 @@ func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
 		s.Log.Error("the roster of a deleted account stays", "account", c.JID, "err", err)
 	}
 	// In the pipeline's order: behind what the end of a session has just written.
-	if err := s.Sessions.Forget(ctx, c.JID, s.modules.last.Table(), s.modules.presence.Table(), s.modules.blocking.Table()); err != nil {
+	if err := s.Sessions.Forget(ctx, c.JID, s.modules.tables()...); err != nil {
 		s.Log.Error("the messages of a deleted account stay", "account", c.JID, "err", err)
 	}
+}
+
+// tables are what the modules keep for an account, beside its roster.
+func (m *modules) tables() []storage.Table {
+	return []storage.Table{m.last.Table(), m.presence.Table(), m.blocking.Table(), m.private.Table(), m.vcard.Table()}
 }
 
 func (s *Server) endSessions(account jid.JID, why string) {

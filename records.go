@@ -3,6 +3,8 @@ package weir
 import (
 	"weir/auth"
 	"weir/modules/blocking"
+	"weir/modules/privatexml"
+	"weir/modules/vcard"
 	"weir/sessionmgr"
 	"weir/storage"
 )
@@ -11,11 +13,15 @@ import (
 // that owns it; nil for records of tables that nobody looks into. It is for those
 // who check a store while no server runs.
 func CheckRecord(k storage.Key, value []byte) error {
-	if err := auth.CheckRecord(k.Table, value); err != nil {
-		return err
-	}
-	if err := blocking.CheckRecord(k.Table, value); err != nil {
-		return err
+	for _, err := range []error{
+		auth.CheckRecord(k.Table, value),
+		blocking.CheckRecord(k.Table, value),
+		privatexml.CheckRecord(k.Table, k.Item, value),
+		vcard.CheckRecord(k.Table, value),
+	} {
+		if err != nil {
+			return err
+		}
 	}
 	return sessionmgr.CheckRecord(k.Table, k.Item, value)
 }

@@ -12,6 +12,8 @@ import (
 	"weir/modules/commands"
 	"weir/modules/contacts"
 	"weir/modules/mam"
+	"weir/modules/privatexml"
+	"weir/modules/vcard"
 	"weir/netserver"
 	"weir/presence"
 	"weir/roster"
@@ -47,6 +49,8 @@ type Config struct {
 	Acks     acks.Options       // Acks is about stream management: acknowledgements and resumption.
 	MAM      mam.Options        // MAM bounds what a question about an archive may cost.
 	Blocking blocking.Options   // Blocking bounds the lists of whom accounts block.
+	Private  privatexml.Options // Private bounds the XML that clients keep on the server.
+	VCard    vcard.Options      `toml:"vcard"` // VCard bounds the cards of accounts.
 	Commands commands.Options   // Commands bounds the ad-hoc commands that clients have under way.
 }
 
@@ -109,6 +113,8 @@ func Default() Config {
 		Acks:            acks.DefaultOptions(),
 		MAM:             mam.DefaultOptions(),
 		Blocking:        blocking.DefaultOptions(),
+		Private:         privatexml.DefaultOptions(),
+		VCard:           vcard.DefaultOptions(),
 		Commands:        commands.DefaultOptions(),
 	}
 	clearFilledIn(&c)

@@ -58,6 +58,9 @@ var docs = map[string]string{
 	"presence.hibernating":         "Hibernating says what contacts see of a session whose connection is lost and whose client may resume it, once HibernatingAfter is over: \"stay\" (default; what they saw before), \"away\" or \"unavailable\". When it is resumed they see its own presence again.",
 	"presence.hibernating_after":   "HibernatingAfter is how long contacts see no difference, counted from the loss of the connection: a second to 30 days, default 5 min. The server's own downtime doesn't count.",
 	"presence.max_directed":        "MaxDirected is to how many addresses a session may send directed presence and not take it back. Default 1000.",
+	"private":                      "Private bounds the XML that clients keep on the server.",
+	"private.max_bytes":            "of all of them, default 256 KiB",
+	"private.max_items":            "elements that an account keeps, default 100",
 	"roster":                       "Roster bounds contact lists.",
 	"roster.cache":                 "Cache is how many bytes of rosters of accounts that aren't online stay in memory. Default 16 MiB.",
 	"roster.max_bytes":             "MaxBytes is the sum of all addresses, names and groups of a roster. Default 1 MiB.",
@@ -108,4 +111,6 @@ var docs = map[string]string{
 	"tls.certificates.domains":     "Domains that it serves. Default: the names in the certificate.",
 	"tls.certificates.key":         "Key is a PEM file with the key. Default: it is in Cert.",
 	"tls.strict":                   "Strict refuses clients that ask for a name that isn't served (by SNI). Default false.",
+	"vcard":                        "VCard bounds the cards of accounts.",
+	"vcard.max_bytes":              "of a card, default 128 KiB",
 }

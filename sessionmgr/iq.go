@@ -36,6 +36,9 @@ type IQHandler struct {
 	// Blocking handlers may read storage: they run on a goroutine of their own
 	// while the sender's stream pauses, so that order is kept.
 	Blocking bool
+	// Public handlers answer for accounts whose presence the sender may not know:
+	// they must not tell whether an account exists.
+	Public bool
 	// Feature is announced in service discovery for the scopes; "" announces
 	// NS. Silent announces nothing.
 	Feature string
@@ -128,7 +131,7 @@ func (m *Manager) routeIQ(ctx context.Context, from *source, st *stanza.Stanza) 
 	}
 	scope := m.scopeOf(from.session(), st)
 	h := m.iqHandler(st, scope)
-	refused := st.To.IsFull() || h == nil || scope == OnAccount && !m.MayKnowPresence(st.From, st.To)
+	refused := st.To.IsFull() || h == nil || scope == OnAccount && !h.Public && !m.MayKnowPresence(st.From, st.To)
 	if refused {
 		m.bounce(from, st, stanza.ServiceUnavailable()) // RFC 6120 §8.4, RFC 6121 §8.5.1
 		return nil

@@ -29,6 +29,8 @@ func TestCheckStoreReadsRecords(t *testing.T) {
 	storage.NewKeyVal(st, "cursor").Set(&b, "romeo@localhost", []byte{77})
 	storage.NewKeyVal(st, "archive-prefs").Set(&b, "nurse@localhost", []byte(`{"default":"perhaps"}`))
 	storage.NewKeyVal(st, "blocking").Set(&b, "nurse@localhost", []byte("\x01\x05a@b"))
+	storage.NewKeyVal(st, "vcard").Set(&b, "nurse@localhost", []byte("\x01\x05"))
+	storage.NewMap(st, "private").Put(&b, "nurse@localhost", "urn:x a", []byte("<b xmlns='urn:x'/>"))
 	storage.NewMap(st, "auth.accounts").Put(&b, "localhost", "nurse", []byte{99})
 	storage.NewKeyVal(st, "another").Set(&b, "nurse@localhost", nil)
 	if err := errors.Join(storage.Commit(t.Context(), st, &b), st.Close()); err != nil {
@@ -48,7 +50,9 @@ func TestCheckStoreReadsRecords(t *testing.T) {
 		`fail  record of nurse@localhost in table archive-prefs: sessionmgr: archive default "perhaps"`,
 		`fail  record "nurse" of localhost in table auth.accounts: auth: damaged account record: version 99, this program knows 1`,
 		"fail  record of nurse@localhost in table blocking: blocking: damaged block list: it ends in an address",
-		"is whole, but 6 records in it can't be read (format",
+		"of nurse@localhost in table vcard: vcard: damaged card: its hash",
+		`of nurse@localhost in table private: privatexml: the element isn't "urn:x a"`,
+		"is whole, but 8 records in it can't be read (format",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out)
