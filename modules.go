@@ -6,7 +6,6 @@ import (
 	"weir/auth"
 	"weir/c2s"
 	"weir/hook"
-	"weir/jid"
 	"weir/modules/acks"
 	"weir/modules/blocking"
 	"weir/modules/carbons"
@@ -18,6 +17,7 @@ import (
 	"weir/modules/mam"
 	"weir/modules/ping"
 	"weir/modules/privatexml"
+	"weir/modules/registration"
 	"weir/modules/vcard"
 	"weir/modules/version"
 	"weir/presence"
@@ -83,6 +83,9 @@ func (s *Server) makeModules(context.Context) (err error) {
 		s.Sessions.Advertise(sessionmgr.OnServer, "urn:xmpp:message-retract:1") // XEP-0424 §2: they are archived
 	}
 	s.knowRoles()
+	ro := s.Config.Registration
+	ro.Log = s.Log
+	s.Auth.Hooks.AccountChanged.Add("registration", hook.Early, registration.New(s.Sessions, s.Auth, ro).Changed)
 	s.Auth.Hooks.AccountChanged.Add("sessions", hook.Normal, s.accountChanged)
 	return nil
 }
@@ -123,7 +126,7 @@ func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
 		s.roleChanged(ctx, c.JID)
 		return
 	}
-	s.endSessions(c.JID, c.Kind.String())
+	s.endSessions(ctx, c)
 	if c.Kind != auth.AccountDeleted {
 		return
 	}
@@ -141,10 +144,16 @@ func (m *modules) tables() []storage.Table {
 	return []storage.Table{m.last.Table(), m.presence.Table(), m.blocking.Table(), m.private.Table(), m.vcard.Table()}
 }
 
-func (s *Server) endSessions(account jid.JID, why string) {
+// endSessions ends the sessions of an account, but for the one in which its owner
+// has just given it another password.
+func (s *Server) endSessions(ctx context.Context, c auth.AccountChange) {
+	var spared *sessionmgr.Session
+	if c.Kind == auth.PasswordChanged {
+		spared, _ = sessionmgr.FromContext(ctx)
+	}
 	s.Sessions.Range(func(x *sessionmgr.Session) bool {
-		if x.JID().Bare() == account {
-			s.Sessions.Kick(x, sessionmgr.Cause{Code: sessionmgr.AccountGone, Text: why}, &stream.Error{Err: "not-authorized"})
+		if x != spared && x.JID().Bare() == c.JID {
+			s.Sessions.Kick(x, sessionmgr.Cause{Code: sessionmgr.AccountGone, Text: c.Kind.String()}, &stream.Error{Err: "not-authorized"})
 		}
 		return true
 	})

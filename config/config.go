@@ -13,6 +13,7 @@ import (
 	"weir/modules/contacts"
 	"weir/modules/mam"
 	"weir/modules/privatexml"
+	"weir/modules/registration"
 	"weir/modules/vcard"
 	"weir/netserver"
 	"weir/presence"
@@ -51,7 +52,9 @@ type Config struct {
 	Blocking blocking.Options   // Blocking bounds the lists of whom accounts block.
 	Private  privatexml.Options // Private bounds the XML that clients keep on the server.
 	VCard    vcard.Options      `toml:"vcard"` // VCard bounds the cards of accounts.
-	Commands commands.Options   // Commands bounds the ad-hoc commands that clients have under way.
+	// Registration is about what the owner of an account may do with it.
+	Registration registration.Options
+	Commands     commands.Options // Commands bounds the ad-hoc commands that clients have under way.
 }
 
 // Listen says where clients connect.
@@ -115,6 +118,7 @@ func Default() Config {
 		Blocking:        blocking.DefaultOptions(),
 		Private:         privatexml.DefaultOptions(),
 		VCard:           vcard.DefaultOptions(),
+		Registration:    registration.DefaultOptions(),
 		Commands:        commands.DefaultOptions(),
 	}
 	clearFilledIn(&c)
