@@ -18,6 +18,7 @@ import (
 	"weir/modules/ping"
 	"weir/modules/privatexml"
 	"weir/modules/registration"
+	"weir/modules/servicecontact"
 	"weir/modules/vcard"
 	"weir/modules/version"
 	"weir/presence"
@@ -75,6 +76,13 @@ func (s *Server) makeModules(context.Context) (err error) {
 	entitytime.New(s.Sessions)
 	s.modules.last = last.New(s.Sessions, s.Store)
 	s.modules.disco = disco.New(s.Sessions, "weir")
+	contact, err := servicecontact.Form(s.Config.Contact)
+	if err == nil && contact != nil {
+		err = s.modules.disco.Extend(contact)
+	}
+	if err != nil {
+		return err
+	}
 	if err := s.makeCommands(); err != nil {
 		return err
 	}

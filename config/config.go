@@ -14,6 +14,7 @@ import (
 	"weir/modules/mam"
 	"weir/modules/privatexml"
 	"weir/modules/registration"
+	"weir/modules/servicecontact"
 	"weir/modules/vcard"
 	"weir/netserver"
 	"weir/presence"
@@ -54,7 +55,8 @@ type Config struct {
 	VCard    vcard.Options      `toml:"vcard"` // VCard bounds the cards of accounts.
 	// Registration is about what the owner of an account may do with it.
 	Registration registration.Options
-	Commands     commands.Options // Commands bounds the ad-hoc commands that clients have under way.
+	Contact      servicecontact.Options // Contact says whom to turn to about the server.
+	Commands     commands.Options       // Commands bounds the ad-hoc commands that clients have under way.
 }
 
 // Listen says where clients connect.

@@ -18,10 +18,12 @@ import (
 
 	"weir/sessionmgr"
 	"weir/stanza"
+	"weir/stanza/dataform"
 
 	"mellium.im/xmpp/disco"
 	"mellium.im/xmpp/disco/info"
 	"mellium.im/xmpp/disco/items"
+	"mellium.im/xmpp/form"
 )
 
 // Node is the name under which the capabilities are told (XEP-0115 §4).
@@ -34,7 +36,24 @@ type Module struct {
 	once sync.Once
 	ver  string // of the server's capabilities, made once: nothing is registered later
 
-	nodes Nodes // nil: the server has none
+	nodes Nodes          // nil: the server has none
+	form  *dataform.Form // that the server tells about itself, nil without
+	data  []form.Data    // the same, for the capabilities
+}
+
+// Extend adds a form to what the server tells about itself (XEP-0128 §2), and to
+// its capabilities. Call it once at most, before the first session.
+func (mod *Module) Extend(f *dataform.Form) error {
+	b, err := xml.Marshal(f)
+	if err != nil {
+		return err
+	}
+	var d form.Data
+	if err := xml.Unmarshal(b, &d); err != nil {
+		return err
+	}
+	mod.form, mod.data = f, []form.Data{d}
+	return nil
 }
 
 // Nodes answers for nodes of the server. An error that is item-not-found says
@@ -67,7 +86,11 @@ func New(m *sessionmgr.Manager, name string) *Module {
 // (XEP-0115 §6.2): hash function, node and verification string. Call it when
 // everything is registered.
 func (mod *Module) Caps() (hash, node, ver string) {
-	mod.once.Do(func() { mod.ver = Hash(mod.info(sessionmgr.OnServer, "server", "im", mod.name)) })
+	mod.once.Do(func() {
+		i := mod.info(sessionmgr.OnServer, "server", "im", mod.name)
+		i.Form = mod.data
+		mod.ver = Hash(i)
+	})
 	return "sha-1", Node, mod.ver
 }
 
@@ -90,6 +113,7 @@ type answer struct {
 	Node     string     `xml:"node,attr,omitempty"`
 	Identity []identity `xml:"identity"`
 	Features []feature  `xml:"feature"`
+	Form     *dataform.Form
 }
 
 type identity struct {
@@ -127,7 +151,7 @@ func (mod *Module) serverInfo(ctx context.Context, iq *stanza.Stanza) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	i := mod.info(sessionmgr.OnServer, "server", "im", mod.name)
+	i, about := mod.info(sessionmgr.OnServer, "server", "im", mod.name), mod.form
 	if _, _, ver := mod.Caps(); node != "" && node != Node+"#"+ver {
 		if mod.nodes == nil {
 			return nil, stanza.ItemNotFound() // XEP-0030 §7
@@ -135,8 +159,11 @@ func (mod *Module) serverInfo(ctx context.Context, iq *stanza.Stanza) (any, erro
 		if i, err = mod.nodes.NodeInfo(ctx, iq, node); err != nil {
 			return nil, err
 		}
+		about = nil
 	}
-	return toAnswer(i, node), nil
+	a := toAnswer(i, node)
+	a.Form = about
+	return a, nil
 }
 
 func (mod *Module) selfInfo(_ context.Context, iq *stanza.Stanza) (any, error) {
