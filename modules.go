@@ -6,9 +6,9 @@ import (
 	"weir/auth"
 	"weir/c2s"
 	"weir/hook"
-	"weir/jid"
 	"weir/modules/access"
 	"weir/modules/acks"
+	"weir/modules/blocking"
 	"weir/modules/carbons"
 	"weir/modules/clientstate"
 	"weir/modules/contacts"
@@ -17,10 +17,15 @@ import (
 	"weir/modules/last"
 	"weir/modules/mam"
 	"weir/modules/ping"
+	"weir/modules/privatexml"
+	"weir/modules/registration"
+	"weir/modules/servicecontact"
+	"weir/modules/vcard"
 	"weir/modules/version"
 	"weir/presence"
 	"weir/roster"
 	"weir/sessionmgr"
+	"weir/storage"
 
 	"mellium.im/xmpp/stream"
 )
@@ -34,6 +39,9 @@ type modules struct {
 	disco    *disco.Module
 	archive  *mam.Module
 	last     *last.Module
+	blocking *blocking.Module
+	private  *privatexml.Module
+	vcard    *vcard.Module
 }
 
 func (s *Server) makeModules(context.Context) (err error) {
@@ -50,6 +58,19 @@ func (s *Server) makeModules(context.Context) (err error) {
 		return err
 	}
 	access.New(s.Sessions, s.Auth)
+	bo := s.Config.Blocking
+	bo.Log = s.Log
+	if s.modules.blocking, err = blocking.New(s.Sessions, s.Store, s.modules.presence, bo); err != nil {
+		return err
+	}
+	if s.modules.private, err = privatexml.New(s.Sessions, s.Store, s.Config.Private); err != nil {
+		return err
+	}
+	vo := s.Config.VCard
+	vo.Log = s.Log
+	if s.modules.vcard, err = vcard.New(s.Sessions, s.Store, vo); err != nil {
+		return err
+	}
 	carbons.New(s.Sessions)
 	ping.New(s.Sessions)
 	s.modules.archive = mam.New(s.Sessions, s.Sessions, s.Config.MAM)
@@ -57,10 +78,24 @@ func (s *Server) makeModules(context.Context) (err error) {
 	entitytime.New(s.Sessions)
 	s.modules.last = last.New(s.Sessions, s.Store)
 	s.modules.disco = disco.New(s.Sessions, "weir")
+	contact, err := servicecontact.Form(s.Config.Contact)
+	if err == nil && contact != nil {
+		err = s.modules.disco.Extend(contact)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.makeCommands(); err != nil {
+		return err
+	}
 	s.Sessions.Advertise(sessionmgr.OnServer, "msgoffline") // XEP-0160 §4
 	if s.Config.Session.Archive != sessionmgr.ArchiveNever {
 		s.Sessions.Advertise(sessionmgr.OnServer, "urn:xmpp:message-retract:1") // XEP-0424 §2: they are archived
 	}
+	s.knowRoles()
+	ro := s.Config.Registration
+	ro.Log = s.Log
+	s.Auth.Hooks.AccountChanged.Add("registration", hook.Early, registration.New(s.Sessions, s.Auth, ro).Changed)
 	s.Auth.Hooks.AccountChanged.Add("sessions", hook.Normal, s.accountChanged)
 	return nil
 }
@@ -71,6 +106,7 @@ func (m *modules) announce(streams *c2s.Server, o acks.Options) error {
 		return err
 	}
 	carbons.Offer(streams)
+	m.vcard.Offer(streams)
 	clientstate.New(streams, m.sessions)
 	streams.Hooks.StreamFeatures.Add("modules", hook.Normal, func(_ context.Context, f *c2s.StreamFeatures) {
 		f.Caps.Hash, f.Caps.Node, f.Caps.Ver = m.disco.Caps()
@@ -96,7 +132,11 @@ func (m *modules) announce(streams *c2s.Server, o acks.Options) error {
 // accountChanged ends the sessions of an account that has to prove itself again
 // or is gone, and removes what is kept for one that was deleted.
 func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
-	s.endSessions(c.JID, c.Kind.String())
+	if c.Kind == auth.RoleChanged {
+		s.roleChanged(ctx, c.JID)
+		return
+	}
+	s.endSessions(ctx, c)
 	if c.Kind != auth.AccountDeleted {
 		return
 	}
@@ -104,15 +144,26 @@ func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
 		s.Log.Error("the roster of a deleted account stays", "account", c.JID, "err", err)
 	}
 	// In the pipeline's order: behind what the end of a session has just written.
-	if err := s.Sessions.Forget(ctx, c.JID, s.modules.last.Table(), s.modules.presence.Table()); err != nil {
+	if err := s.Sessions.Forget(ctx, c.JID, s.modules.tables()...); err != nil {
 		s.Log.Error("the messages of a deleted account stay", "account", c.JID, "err", err)
 	}
 }
 
-func (s *Server) endSessions(account jid.JID, why string) {
+// tables are what the modules keep for an account, beside its roster.
+func (m *modules) tables() []storage.Table {
+	return []storage.Table{m.last.Table(), m.presence.Table(), m.blocking.Table(), m.private.Table(), m.vcard.Table()}
+}
+
+// endSessions ends the sessions of an account, but for the one in which its owner
+// has just given it another password.
+func (s *Server) endSessions(ctx context.Context, c auth.AccountChange) {
+	var spared *sessionmgr.Session
+	if c.Kind == auth.PasswordChanged {
+		spared, _ = sessionmgr.FromContext(ctx)
+	}
 	s.Sessions.Range(func(x *sessionmgr.Session) bool {
-		if x.JID().Bare() == account {
-			s.Sessions.Kick(x, sessionmgr.Cause{Code: sessionmgr.AccountGone, Text: why}, &stream.Error{Err: "not-authorized"})
+		if x != spared && x.JID().Bare() == c.JID {
+			s.Sessions.Kick(x, sessionmgr.Cause{Code: sessionmgr.AccountGone, Text: c.Kind.String()}, &stream.Error{Err: "not-authorized"})
 		}
 		return true
 	})

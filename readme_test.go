@@ -27,7 +27,7 @@ var notClaimed = map[string]string{
 	"RFC 2782": "SRV records that weir check looks for",
 	"RFC 6125": "names in certificates that weir check looks at",
 	"RFC 9525": "names in certificates that weir check looks at",
-	"XEP-0004": "the form in which others ask, part of XEP-0313",
+	"XEP-0004": "the form in which others ask, part of XEP-0050 and XEP-0313",
 	"XEP-0082": "the form of dates, part of others",
 	"XEP-0045": "rooms: only what they send is recognised, for XEP-0280",
 	"XEP-0085": "chat states: only recognised, so that they aren't stored",

@@ -178,6 +178,12 @@ func (c *Client) SetDisabled(ctx context.Context, jid string, disabled bool) (Us
 	return u, c.call(ctx, http.MethodPut, "/v1/users/"+url.PathEscape(jid)+"/disabled", Disabled{disabled}, &u)
 }
 
+// SetRole gives an account a role in place of the one that it has.
+func (c *Client) SetRole(ctx context.Context, jid, role string) (User, error) {
+	var u User
+	return u, c.call(ctx, http.MethodPut, "/v1/users/"+url.PathEscape(jid)+"/role", RoleSetting{role}, &u)
+}
+
 // DeleteUser removes an account with everything that is kept for it.
 func (c *Client) DeleteUser(ctx context.Context, jid string) error {
 	return c.call(ctx, http.MethodDelete, "/v1/users/"+url.PathEscape(jid), nil, nil)

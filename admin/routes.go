@@ -29,6 +29,7 @@ func (c *Control) table() map[string]func(http.ResponseWriter, *http.Request) (a
 		"DELETE /v1/users/{jid}":       c.deleteUser,
 		"PUT /v1/users/{jid}/password": c.setPassword,
 		"PUT /v1/users/{jid}/disabled": c.setDisabled,
+		"PUT /v1/users/{jid}/role":     c.setRole,
 
 		"GET /v1/users/{jid}/devices":         c.listDevices,
 		"DELETE /v1/users/{jid}/devices":      c.revokeDevices,
@@ -113,7 +114,7 @@ func status(err error) int {
 		return http.StatusNotFound
 	case errors.Is(err, auth.ErrExists):
 		return http.StatusConflict
-	case errors.Is(err, auth.ErrWeakPassword):
+	case errors.Is(err, auth.ErrWeakPassword), errors.Is(err, auth.ErrBadRole):
 		return http.StatusBadRequest
 	case errors.Is(err, storage.ErrFull), errors.Is(err, storage.ErrFailed), errors.Is(err, storage.ErrClosed):
 		return http.StatusServiceUnavailable

@@ -18,6 +18,7 @@ type User struct {
 	JID      string    `json:"jid"`
 	Created  time.Time `json:"created"`
 	Disabled bool      `json:"disabled"`
+	Role     string    `json:"role"`
 	// Password is there only in the answer to a request that asked for one to be
 	// made.
 	Password string `json:"password,omitempty"`
@@ -35,7 +36,7 @@ type Disabled struct {
 }
 
 func describe(a auth.Account) User {
-	return User{JID: a.JID.String(), Created: a.Created, Disabled: a.Disabled}
+	return User{JID: a.JID.String(), Created: a.Created, Disabled: a.Disabled, Role: a.Role}
 }
 
 // listUsers answers GET /v1/users, all or those of ?domain=NAME.
@@ -130,6 +131,28 @@ func (c *Control) setDisabled(_ http.ResponseWriter, r *http.Request) (any, erro
 		return nil, about(j, err)
 	}
 	c.log.Info("account changed", "account", j, "disabled", *in.Disabled)
+	return c.answer(r.Context(), j, false, "")
+}
+
+// RoleSetting is the body of a request that gives an account a role.
+type RoleSetting struct {
+	Role string `json:"role"`
+}
+
+// setRole answers PUT /v1/users/{jid}/role.
+func (c *Control) setRole(_ http.ResponseWriter, r *http.Request) (any, error) {
+	var in RoleSetting
+	if err := body(r, &in); err != nil {
+		return nil, err
+	}
+	j, err := accountJID(r.PathValue("jid"))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.users.SetRole(r.Context(), j, in.Role); err != nil {
+		return nil, about(j, err)
+	}
+	c.log.Info("account changed", "account", j, "role", in.Role)
 	return c.answer(r.Context(), j, false, "")
 }
 

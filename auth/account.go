@@ -32,6 +32,16 @@ type Account struct {
 	JID      jid.JID // bare
 	Created  time.Time
 	Disabled bool
+	Role     string // RoleUser unless it was given another
+}
+
+// account is what of the record others may know.
+func (r *record) account(j jid.JID) Account {
+	a := Account{JID: j, Created: r.created, Disabled: r.disabled, Role: r.role}
+	if a.Role == "" {
+		a.Role = RoleUser
+	}
+	return a
 }
 
 // prepare applies the profile that passwords are compared by. RFC 8265 §4.2
@@ -115,7 +125,7 @@ func (s *Service) setKeys(ctx context.Context, j jid.JID, password string, creat
 	if err != nil {
 		return err
 	}
-	return s.change(ctx, j, func(old *record) (*record, error) {
+	return s.change(ctx, j, false, func(old *record) (*record, error) {
 		switch {
 		case create && old != nil:
 			return nil, ErrExists
@@ -124,7 +134,7 @@ func (s *Service) setKeys(ctx context.Context, j jid.JID, password string, creat
 		case old == nil:
 			return nil, ErrNoAccount
 		}
-		return &record{created: old.created, disabled: old.disabled, keys: fresh}, nil
+		return &record{created: old.created, disabled: old.disabled, role: old.role, keys: fresh}, nil
 	})
 }
 
@@ -136,11 +146,11 @@ func (s *Service) SetDisabled(ctx context.Context, j jid.JID, disabled bool) err
 	if err != nil {
 		return err
 	}
-	err = s.change(ctx, j, func(old *record) (*record, error) {
+	err = s.change(ctx, j, false, func(old *record) (*record, error) {
 		if old == nil {
 			return nil, ErrNoAccount
 		}
-		return &record{created: old.created, disabled: disabled, keys: old.keys}, nil
+		return &record{created: old.created, disabled: disabled, role: old.role, keys: old.keys}, nil
 	})
 	if err != nil || !disabled {
 		return err
@@ -155,7 +165,7 @@ func (s *Service) Delete(ctx context.Context, j jid.JID) error {
 	if err != nil {
 		return err
 	}
-	err = s.change(ctx, j, func(old *record) (*record, error) {
+	err = s.change(ctx, j, false, func(old *record) (*record, error) {
 		if old == nil {
 			return nil, ErrNoAccount
 		}
@@ -167,8 +177,9 @@ func (s *Service) Delete(ctx context.Context, j jid.JID) error {
 	return s.changed(ctx, j, AccountDeleted)
 }
 
-// change replaces what is stored by what edit returns; nil deletes it.
-func (s *Service) change(ctx context.Context, j jid.JID, edit func(old *record) (*record, error)) error {
+// change replaces what is stored by what edit returns; nil deletes it. Unless
+// tokensStay, the account's tokens end.
+func (s *Service) change(ctx context.Context, j jid.JID, tokensStay bool, edit func(old *record) (*record, error)) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	mu := s.deviceLock(j)
@@ -188,7 +199,7 @@ func (s *Service) change(ctx context.Context, j jid.JID, edit func(old *record) 
 	} else {
 		s.accounts.Put(&batch, j.Domain(), j.Local(), next.encode())
 	}
-	if old != nil {
+	if old != nil && !tokensStay {
 		s.devices.Clear(&batch, j.String()) // tokens stood for what is no longer so
 	}
 	// Also after an error: nobody knows then what the store will say.
@@ -257,7 +268,7 @@ func (s *Service) Lookup(ctx context.Context, j jid.JID) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	return Account{JID: j, Created: r.created, Disabled: r.disabled}, nil
+	return r.account(j), nil
 }
 
 // Exists reports whether there is an account, disabled or not. It seldom reads
@@ -297,7 +308,7 @@ func (s *Service) Accounts(ctx context.Context, domain string, fn func(Account) 
 			if err != nil {
 				s.log.Error("an account can't be read", "domain", host.Domain(), "name", last, "err", err)
 			} else {
-				page = append(page, Account{JID: j, Created: r.created, Disabled: r.disabled})
+				page = append(page, r.account(j))
 			}
 			return n < accountsPage
 		})

@@ -112,13 +112,14 @@ func TestAccountChanged(t *testing.T) {
 		s.SetPassword(t.Context(), full, "another password"),
 		s.SetDisabled(t.Context(), full, true),
 		s.SetDisabled(t.Context(), full, false),
+		s.SetRole(t.Context(), full, RoleAdmin),
 		s.Delete(t.Context(), full),
 	} {
 		if err != nil {
 			t.Error(err)
 		}
 	}
-	want := []AccountChange{{juliet(), PasswordChanged}, {juliet(), AccountDisabled}, {juliet(), AccountDeleted}}
+	want := []AccountChange{{juliet(), PasswordChanged}, {juliet(), AccountDisabled}, {juliet(), RoleChanged}, {juliet(), AccountDeleted}}
 	if !slices.Equal(got, want) {
 		t.Errorf("told %v", got)
 	}
@@ -136,7 +137,7 @@ func TestAccountsWalk(t *testing.T) {
 	var want []string
 	for i := range accountsPage*2 + 3 {
 		j, _ := jid.New("user"+strings.Repeat("x", i), domain, "")
-		err := s.change(t.Context(), j, func(*record) (*record, error) { return r, nil })
+		err := s.change(t.Context(), j, false, func(*record) (*record, error) { return r, nil })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,10 @@ import (
 // version is refused, never guessed at.
 const recordVersion = 1
 
-const flagDisabled = 1 << 0
+const (
+	flagDisabled = 1 << 0
+	flagRole     = 1 << 1 // the role follows the keys; without it the account has RoleUser
+)
 
 // errRecord says that a stored account can't be read.
 var errRecord = errors.New("auth: damaged account record")
@@ -34,6 +37,7 @@ func (k keys) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "keys") }
 type record struct {
 	created  time.Time
 	disabled bool
+	role     string // "" is RoleUser
 	keys     []keys
 }
 
@@ -54,12 +58,16 @@ func (r *record) of(a *algorithm) *keys {
 
 // encode writes: version, flags, created (seconds, 8 bytes), number of keys, and
 // for each: hash, iterations (4 bytes), then salt, StoredKey and ServerKey, each
-// after its length in one byte. Numbers are big endian.
+// after its length in one byte. A role other than RoleUser comes last, after its
+// length too. Numbers are big endian.
 func (r *record) encode() []byte {
 	b := make([]byte, 0, 11+len(r.keys)*(8+16+64))
 	var flags byte
 	if r.disabled {
 		flags |= flagDisabled
+	}
+	if r.role != "" {
+		flags |= flagRole
 	}
 	b = append(b, recordVersion, flags)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.created.Unix()))
@@ -72,6 +80,10 @@ func (r *record) encode() []byte {
 			b = append(b, part...)
 		}
 	}
+	if r.role != "" {
+		b = append(b, byte(len(r.role)))
+		b = append(b, r.role...)
+	}
 	return b
 }
 
@@ -83,7 +95,7 @@ func decodeRecord(b []byte) (*record, error) {
 	if b[0] != recordVersion {
 		return nil, fmt.Errorf("%w: version %d, this program knows %d", errRecord, b[0], recordVersion)
 	}
-	if len(b) < 11 || b[1]&^byte(flagDisabled) != 0 {
+	if len(b) < 11 || b[1]&^byte(flagDisabled|flagRole) != 0 {
 		return nil, errRecord
 	}
 	r := &record{
@@ -91,6 +103,7 @@ func decodeRecord(b []byte) (*record, error) {
 		created:  time.Unix(int64(binary.BigEndian.Uint64(b[2:])), 0).UTC(),
 		keys:     make([]keys, b[10]),
 	}
+	hasRole := b[1]&flagRole != 0
 	b = append([]byte(nil), b[11:]...)
 	for i := range r.keys {
 		k := &r.keys[i]
@@ -109,6 +122,12 @@ func decodeRecord(b []byte) (*record, error) {
 		if !k.sound() {
 			return nil, errRecord
 		}
+	}
+	if hasRole {
+		if len(b) < 2 || int(b[0]) != len(b)-1 || CheckRole(string(b[1:])) != nil {
+			return nil, errRecord
+		}
+		r.role, b = string(b[1:]), nil
 	}
 	if len(b) != 0 {
 		return nil, errRecord

@@ -36,11 +36,13 @@ type AccountChange struct {
 // ChangeKind is what happened to an account.
 type ChangeKind byte
 
-// The kinds of change after which who is logged in must prove it again, or go.
+// The kinds of change. After the first three who is logged in must prove it
+// again, or go.
 const (
 	PasswordChanged ChangeKind = iota + 1
 	AccountDisabled
 	AccountDeleted
+	RoleChanged
 )
 
 // String names the kind for logs.
@@ -52,6 +54,8 @@ func (k ChangeKind) String() string {
 		return "account disabled"
 	case AccountDeleted:
 		return "account deleted"
+	case RoleChanged:
+		return "role changed"
 	}
 	return "unknown change"
 }

@@ -8,8 +8,14 @@ import (
 	"weir/auth"
 	"weir/c2s"
 	"weir/modules/acks"
+	"weir/modules/blocking"
+	"weir/modules/commands"
 	"weir/modules/contacts"
 	"weir/modules/mam"
+	"weir/modules/privatexml"
+	"weir/modules/registration"
+	"weir/modules/servicecontact"
+	"weir/modules/vcard"
 	"weir/netserver"
 	"weir/presence"
 	"weir/roster"
@@ -44,6 +50,13 @@ type Config struct {
 	Contacts contacts.Options   // Contacts bounds subscription requests.
 	Acks     acks.Options       // Acks is about stream management: acknowledgements and resumption.
 	MAM      mam.Options        // MAM bounds what a question about an archive may cost.
+	Blocking blocking.Options   // Blocking bounds the lists of whom accounts block.
+	Private  privatexml.Options // Private bounds the XML that clients keep on the server.
+	VCard    vcard.Options      `toml:"vcard"` // VCard bounds the cards of accounts.
+	// Registration is about what the owner of an account may do with it.
+	Registration registration.Options
+	Contact      servicecontact.Options // Contact says whom to turn to about the server.
+	Commands     commands.Options       // Commands bounds the ad-hoc commands that clients have under way.
 }
 
 // Listen says where clients connect.
@@ -108,6 +121,11 @@ func Default() Config {
 		Contacts:        contacts.DefaultOptions(),
 		Acks:            acks.DefaultOptions(),
 		MAM:             mam.DefaultOptions(),
+		Blocking:        blocking.DefaultOptions(),
+		Private:         privatexml.DefaultOptions(),
+		VCard:           vcard.DefaultOptions(),
+		Registration:    registration.DefaultOptions(),
+		Commands:        commands.DefaultOptions(),
 	}
 	clearFilledIn(&c)
 	return c

@@ -8,6 +8,7 @@ type Description struct {
 	JID        string    `json:"jid"` // full once bound, bare once authenticated, else ""
 	Host       string    `json:"host"`
 	State      string    `json:"state"`
+	Role       string    `json:"role"` // of the account, "" before it is known
 	Available  bool      `json:"available"`
 	Interested bool      `json:"interested"`
 	Carbons    bool      `json:"carbons"`  // gets copies
@@ -139,7 +140,7 @@ func (s *Session) describeAcks(d *Description) *Acks {
 func (s *Session) describe() Description {
 	s.mu.Lock()
 	d := Description{
-		ID: s.id, JID: s.full.String(), Host: s.host, State: s.state.String(),
+		ID: s.id, JID: s.full.String(), Host: s.host, State: s.state.String(), Role: s.role,
 		Available: s.presence != nil, Interested: s.interested, Priority: s.priority,
 		Connected: s.Created(), Transport: s.traits.transport, Listener: s.traits.listener,
 		TLS: s.traits.tls, Cipher: s.traits.cipher, TLSResumed: s.traits.resumed, Mechanism: s.traits.mechanism, Binding: s.traits.binding,

@@ -52,7 +52,7 @@ func (m *Manager) blocks(s *Session, st *stanza.Stanza) bool {
 	case stanza.Message:
 		return s.looksBack(st) || m.Local(st.To.Domain()) && st.To.Local() != "" && !m.here(st, m.registry.bound(st.To.Bare()))
 	case stanza.Presence:
-		return st.Type != "error" && m.presenceFor(st).Blocking(s, st)
+		return st.Type != "error" && (m.presenceFor(st).Blocking(s, st) || m.readsBlocklist(st.To))
 	}
 	return m.iqBlocks(s, st)
 }
@@ -77,6 +77,10 @@ func (m *Manager) handle(from *source, st *stanza.Stanza) {
 }
 
 func (m *Manager) dispatch(ctx context.Context, from *source, st *stanza.Stanza) error {
+	if from.s.blocklist.Load().Has(st.To) {
+		m.toBlocked(from, st)
+		return nil
+	}
 	if st.Kind == stanza.Presence {
 		return m.routePresence(ctx, from, st)
 	}

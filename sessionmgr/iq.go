@@ -36,6 +36,9 @@ type IQHandler struct {
 	// Blocking handlers may read storage: they run on a goroutine of their own
 	// while the sender's stream pauses, so that order is kept.
 	Blocking bool
+	// Public handlers answer for accounts whose presence the sender may not know:
+	// they must not tell whether an account exists.
+	Public bool
 	// Feature is announced in service discovery for the scopes; "" announces
 	// NS. Silent announces nothing.
 	Feature string
@@ -100,8 +103,9 @@ func (m *Manager) iqBlocks(s *Session, st *stanza.Stanza) bool {
 	if st.To.IsFull() {
 		return false
 	}
-	h := m.iqHandler(st, m.scopeOf(s, st))
-	return h != nil && h.Blocking
+	scope := m.scopeOf(s, st)
+	h := m.iqHandler(st, scope)
+	return h != nil && (h.Blocking || scope == OnAccount && m.readsBlocklist(st.To))
 }
 
 // scopeOf tells for whom an IQ that isn't for a full JID is answered.
@@ -127,10 +131,18 @@ func (m *Manager) routeIQ(ctx context.Context, from *source, st *stanza.Stanza) 
 	}
 	scope := m.scopeOf(from.session(), st)
 	h := m.iqHandler(st, scope)
-	refused := st.To.IsFull() || h == nil || scope == OnAccount && !m.MayKnowPresence(st.From, st.To)
+	refused := st.To.IsFull() || h == nil || scope == OnAccount && !h.Public && !m.MayKnowPresence(st.From, st.To)
 	if refused {
 		m.bounce(from, st, stanza.ServiceUnavailable()) // RFC 6120 §8.4, RFC 6121 §8.5.1
 		return nil
+	}
+	if scope == OnAccount {
+		if barred, err := m.Blocks(ctx, st.To, st.From); err != nil {
+			return err
+		} else if barred {
+			m.bounce(from, st, stanza.ServiceUnavailable()) // XEP-0191 §3.3
+			return nil
+		}
 	}
 	m.answer(ctx, from, st, h)
 	return nil
@@ -141,6 +153,8 @@ func (m *Manager) routeIQ(ctx context.Context, from *source, st *stanza.Stanza) 
 func (m *Manager) iqToResource(from *source, st *stanza.Stanza) {
 	to := m.registry.byJID(st.To)
 	switch {
+	case to != nil && to.blocklist.Load().Has(st.From) && !st.IsRequest():
+		m.undelivered(st, "") // "MUST be silently dropped" (XEP-0191 §3.3)
 	case to != nil && (!st.IsRequest() || m.MayKnowPresence(st.From, st.To)):
 		m.deliver(from, to, st)
 	case st.IsRequest():

@@ -24,6 +24,9 @@ type Entry struct {
 	// where the stanza came.
 	Counts bool
 	Link   Link
+	// Conceals says that the presence in Out goes also to whom its sender blocks:
+	// it tells them that the sender has left.
+	Conceals bool
 }
 
 // Delivery is one stanza for one session.

@@ -139,6 +139,7 @@ type Manager struct {
 	availability PresenceHandler
 	subscription PresenceHandler
 	guard        func(viewer, target jid.JID) bool
+	blocklists   BlocklistReader // nil: nobody blocks anybody
 	slotNames    []string
 	metrics      *metrics
 
@@ -150,6 +151,7 @@ type Manager struct {
 	failed   atomic.Bool // the store is lost
 	quiet    atomic.Bool // stopped: nothing more is written
 	stopping atomic.Bool
+	blocking atomic.Bool // some session has had a list of whom it blocks
 
 	touchMu     sync.Mutex // guards the two below
 	touchedList []*Session

@@ -202,7 +202,24 @@ func (m *Manager) toAccount(ctx context.Context, from *source, st *stanza.Stanza
 			return err
 		}
 	}
+	if barred, err := m.barred(ctx, account, sessions, st.From); err != nil {
+		return err
+	} else if barred {
+		m.fromBlocked(from, st)
+		return nil
+	}
 	return m.routeMessage(ctx, from, st, sessions, exists, forgets)
+}
+
+// fromBlocked takes a message to whom blocks its sender (XEP-0191 §3.3): it is in
+// no archive, has no copies and is owed to nobody. What an account that isn't here
+// would take in silence is so here too.
+func (m *Manager) fromBlocked(from *source, st *stanza.Stanza) {
+	if st.Type == typeHeadline || st.Type == typeError {
+		m.undelivered(st, "")
+		return
+	}
+	m.bounce(from, st, stanza.ServiceUnavailable())
 }
 
 // here reports whether a message can be decided about without reading storage.
@@ -251,6 +268,9 @@ func (m *Manager) Route(ctx context.Context, st *stanza.Stanza) error {
 	case st.Kind == stanza.IQ:
 		return m.routeIQ(ctx, nil, st)
 	case st.Kind == stanza.Presence:
+		if barred, err := m.Blocks(ctx, st.To.Bare(), st.From); barred || err != nil {
+			return err // XEP-0191 §3.3: in silence
+		}
 		return m.presenceFor(st).ToAccount(ctx, st)
 	case st.To.Local() == "":
 		return m.toServer(nil, st)

@@ -66,6 +66,7 @@ type pipeline struct {
 // stream or the hook that led here is done; who submits on a goroutine of its
 // own calls FlushTouched at its end.
 func (m *Manager) Submit(e Entry) {
+	m.concealed(&e)
 	e.Out = m.filterOut(e.Out)
 	it := item{Entry: e}
 	if e.Counts {

@@ -39,7 +39,7 @@ func (m *Manager) MayKnowPresence(viewer, target jid.JID) bool {
 	if viewer.Bare() == target.Bare() {
 		return true
 	}
-	return m.guard != nil && m.guard(viewer, target)
+	return m.guard != nil && m.guard(viewer, target) && !m.listOf(nil, target.Bare()).Has(viewer)
 }
 
 // isSubscription reports whether a presence manages a subscription.
@@ -68,6 +68,13 @@ func (m *Manager) routePresence(ctx context.Context, from *source, st *stanza.St
 	if unreached && (st.Type == "" || st.Type == "subscribe" || st.Type == "probe") {
 		m.bounce(from, st, stanza.RemoteServerNotFound()) // RFC 6120 §10.4
 		return nil
+	}
+	if !isSubscription(st) && !unreached && st.To.Local() != "" {
+		// "the server MUST NOT respond and MUST NOT return an error" (XEP-0191 §3.3).
+		// Of subscriptions the sender's own roster hears all the same.
+		if barred, err := m.Blocks(ctx, st.To.Bare(), st.From); barred || err != nil {
+			return err
+		}
 	}
 	return m.presenceFor(st).FromClient(ctx, from.s, st)
 }

@@ -32,8 +32,10 @@ type Session struct {
 	carbons  atomic.Bool  // it gets copies; written with the token
 	active   atomic.Int64 // unix nanoseconds of the last stanza received
 	window   atomic.Pointer[window]
-	absence  atomic.Pointer[absence] // nil without stream management
-	resent   atomic.Pointer[resent]  // what its client may send again; nil until it is looked for
+	// blocklist is its account's; nil for nobody.
+	blocklist atomic.Pointer[Blocklist]
+	absence   atomic.Pointer[absence] // nil without stream management
+	resent    atomic.Pointer[resent]  // what its client may send again; nil until it is looked for
 
 	// Owned by the pipeline's token holder.
 	queue        queue
@@ -59,6 +61,7 @@ type Session struct {
 	cause      *Cause         // nil before the end
 	host       string
 	device     *Device // nil: its client didn't say
+	role       string  // of its account, "" before it is told
 	full       jid.JID // bare JID from authentication to binding
 	presence   *stanza.Stanza
 	linked     bool // that is the link of now; else it is lost
@@ -200,6 +203,22 @@ func (s *Session) Handled() uint32 { return s.handled.Load() }
 
 // Sent returns how many stanzas were given to the link, modulo 2^32.
 func (s *Session) Sent() uint32 { return s.sent.Load() }
+
+// Role returns the role of the session's account, "" before it is known. It is
+// for listings and for what a session is offered: who grants something asks
+// the accounts, since a role may be taken away at any moment.
+func (s *Session) Role() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.role
+}
+
+// SetRole notes the role of the session's account.
+func (s *Session) SetRole(role string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.role = role
+}
 
 // LastActive returns when the last stanza was received, or the time of
 // acceptance.

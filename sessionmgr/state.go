@@ -86,7 +86,7 @@ func Keepings() map[string]Keeping {
 		"presence": Durable, "priority": Durable, "interested": Durable, "carbons": Durable,
 		"inactive": Volatile, "resting": Volatile,
 		"m": Rebuildable, "host": Rebuildable, "state": Rebuildable, "reach": Rebuildable,
-		"resumable": Durable, "device": Durable, "sm": Durable, "queue": Durable,
+		"role": Rebuildable, "blocklist": Rebuildable, "resumable": Durable, "device": Durable, "sm": Durable, "queue": Durable,
 		"attached": Volatile, "generation": Volatile, "fence": Volatile, "epoch": Volatile, "window": Volatile,
 		"resent": Volatile, "pulling": Volatile, "noted": Volatile, "enabling": Volatile, "fetched": Volatile,
 		"linked": Volatile, "traits": Volatile, "remote": Volatile, "cause": Volatile, "slots": Volatile, "waiters": Volatile, "mu": Volatile,

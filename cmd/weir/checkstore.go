@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"weir/auth"
+	"weir"
 	"weir/sessionmgr"
 	"weir/storage"
 	"weir/storage/pebble"
@@ -58,7 +58,7 @@ can't be read.`,
 
 // readable says what is wrong with a record, naming it and its account.
 func readable(k storage.Key, value []byte) error {
-	err := errors.Join(sessionmgr.CheckRecord(k.Table, k.Item, value), auth.CheckRecord(k, value))
+	err := weir.CheckRecord(k, value)
 	if err == nil {
 		return nil
 	}

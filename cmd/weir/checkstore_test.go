@@ -31,6 +31,10 @@ func TestCheckStoreReadsRecords(t *testing.T) {
 	storage.NewMap(st, "auth.devices").Put(&b, "juliet@localhost", "k3fw7hq2mzt5bnvd", []byte("\x01 nonsense"))
 	storage.NewMap(st, "auth.accounts").Put(&b, "localhost", "juliet", []byte{9})
 	storage.NewKeyVal(st, "auth.server").Set(&b, "server", []byte{3, 4})
+	storage.NewKeyVal(st, "blocking").Set(&b, "nurse@localhost", []byte("\x01\x05a@b"))
+	storage.NewKeyVal(st, "vcard").Set(&b, "nurse@localhost", []byte("\x01\x05"))
+	storage.NewMap(st, "private").Put(&b, "nurse@localhost", "urn:x a", []byte("<b xmlns='urn:x'/>"))
+	storage.NewMap(st, "auth.accounts").Put(&b, "localhost", "nurse", []byte{99})
 	storage.NewKeyVal(st, "another").Set(&b, "nurse@localhost", nil)
 	if err := errors.Join(storage.Commit(t.Context(), st, &b), st.Close()); err != nil {
 		t.Fatal(err)
@@ -50,7 +54,11 @@ func TestCheckStoreReadsRecords(t *testing.T) {
 		`fail  record "k3fw7hq2mzt5bnvd" of juliet@localhost in table auth.devices: auth: damaged device record`,
 		`fail  record "juliet" of localhost in table auth.accounts: auth: damaged account record: version 9, this program knows 1`,
 		"fail  record of server in table auth.server: auth: the record of the server's secrets is damaged or of a newer version",
-		"is whole, but 7 records in it can't be read (format",
+		`fail  record "nurse" of localhost in table auth.accounts: auth: damaged account record: version 99, this program knows 1`,
+		"fail  record of nurse@localhost in table blocking: blocking: damaged block list: it ends in an address",
+		"of nurse@localhost in table vcard: vcard: damaged card: its hash",
+		`of nurse@localhost in table private: privatexml: the element isn't "urn:x a"`,
+		"is whole, but 11 records in it can't be read (format",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out)

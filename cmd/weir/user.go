@@ -22,7 +22,7 @@ its contact list and the messages that wait for it.`,
   weir user list --json
   weir user passwd juliet@localhost
   weir user disable juliet@localhost`,
-		userAddCommand(), userPasswdCommand(), userListCommand(),
+		userAddCommand(), userPasswdCommand(), userListCommand(), userRoleCommand(),
 		userChangeCommand("disable", "Lock an account", "Lock an account: its sessions end and nobody gets in, until \"weir user enable\".\nIts messages and contacts stay.",
 			"disabled", func(ctx context.Context, t *target, jid string) (admin.User, error) {
 				return t.SetDisabled(ctx, jid, true)
@@ -145,6 +145,32 @@ made and printed.`,
 	return cmd
 }
 
+func userRoleCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "role JID ROLE",
+		Short: "Give an account a role",
+		Long: `Give an account a role in place of the one that it has. The server knows three:
+"admin" may use the commands for admins that clients show, "user" is what each
+account has from the start, "guest" may use no command that is for users. Modules may
+know others: letters a to z, digits and hyphens. Sessions stay.`,
+		Example: `  weir user role juliet@localhost admin
+  weir user role juliet@localhost user`,
+		Args:              exactly("the address of the account", "the role"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags := userFlagsOf(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return flags.with(cmd, func(ctx context.Context, t *target) error {
+			u, err := t.SetRole(ctx, args[0], args[1])
+			if err != nil {
+				return err
+			}
+			return tellUser(cmd.OutOrStdout(), flags.json, u, "has the role "+u.Role)
+		})
+	}
+	return cmd
+}
+
 func userChangeCommand(name, short, long, done string, change func(context.Context, *target, string) (admin.User, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: name + " JID", Short: short, Long: long,
@@ -212,9 +238,9 @@ func userListCommand() *cobra.Command {
 				if u.Disabled {
 					state = "disabled"
 				}
-				rows = append(rows, []string{u.JID, state, ago(time.Now(), u.Created)})
+				rows = append(rows, []string{u.JID, state, u.Role, ago(time.Now(), u.Created)})
 			}
-			return table(cmd.OutOrStdout(), []string{"ACCOUNT", "STATE", "CREATED"}, rows)
+			return table(cmd.OutOrStdout(), []string{"ACCOUNT", "STATE", "ROLE", "CREATED"}, rows)
 		})
 	}
 	return cmd

@@ -24,7 +24,7 @@ func attackStanzas(t *testing.T, h *house) {
 		{"an id of 5,000 bytes", "<iq id='" + strings.Repeat("i", 5000) + "' type='get' to='localhost'>" + ping + "</iq>", "modify bad-request|result"},
 		{"an id that would be markup", "<iq id='&lt;/iq>&apos;&quot;&amp;&#10;' type='get' to='localhost'>" + ping + "</iq>", "result"},
 		{"a bind after the bind", bindIQ("1", "again"), "cancel not-allowed|cancel service-unavailable|wait unexpected-request"},
-		{"registration of another", "<iq id='1' type='set'><query xmlns='jabber:iq:register'><username>victim</username><password>x</password></query></iq>", "cancel service-unavailable"},
+		{"registration of another", "<iq id='1' type='set'><query xmlns='jabber:iq:register'><username>victim</username><password>x</password></query></iq>", "auth not-authorized|modify bad-request"}, // XEP-0077 §3.3: without TLS, or of another name
 		{"a stanza to a strange domain", "<message id='1' to='a@example.org'><body>x</body></message>", "cancel remote-server-not-found"},
 		{"a message to the server", "<message id='1' to='localhost'><body>x</body></message>", "cancel service-unavailable"},
 		{"group chat to an account that isn't there", "<message id='1' type='groupchat' to='friend@localhost'><body>x</body></message>", "cancel service-unavailable"},

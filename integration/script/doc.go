@@ -43,7 +43,8 @@
 //
 // LISTENER is c2s, c2s-tls or c2s-insecure, the last being the default: the
 // scripts about TLS say so, the others are readable on the wire. The actor
-// "server" has the verbs stop (the actors see how), start, restart (both, the
+// "server" has the verbs run ARGUMENTS (of the binary, on the data of the server),
+// stop (the actors see how), start, restart (both, the
 // actors are gone) and kill (SIGKILL, then start; the actors are gone).
 //
 // The scenarios are those of RFC 6120 and RFC 6121.

@@ -19,6 +19,9 @@ type Server interface {
 	Stop()
 	Kill()
 	Again() // starts it again after Stop or Kill
+	// Command runs a command of the server's binary on its data, and fails the
+	// test where that fails.
+	Command(args ...string)
 }
 
 // Options are the settings of a run.
@@ -121,7 +124,7 @@ func (r *runner) command(ctx context.Context, actor string, words []string) erro
 	}
 	verb, args := words[0], words[1:]
 	if actor == "server" {
-		return r.control(verb)
+		return r.control(verb, args)
 	}
 	switch verb {
 	case "connect":
@@ -182,8 +185,11 @@ func (r *runner) end(ctx context.Context, actor string, c *testclient.Client, ve
 	return fmt.Errorf("unknown verb %q", verb)
 }
 
-func (r *runner) control(verb string) error {
+func (r *runner) control(verb string, args []string) error {
 	switch verb {
+	case "run":
+		r.server.Command(args...)
+		return nil
 	case "stop": // the actors see their ends
 		r.server.Stop()
 		return nil

@@ -73,12 +73,14 @@ func TestScriptsParse(t *testing.T) {
 type echo struct {
 	addr   string
 	starts int
+	ran    []string // words of commands
 }
 
-func (e *echo) Addr(string) string { return e.addr }
-func (e *echo) Stop()              {}
-func (e *echo) Kill()              {}
-func (e *echo) Again()             { e.starts++ }
+func (e *echo) Addr(string) string     { return e.addr }
+func (e *echo) Stop()                  {}
+func (e *echo) Command(args ...string) { e.ran = append(e.ran, args...) }
+func (e *echo) Kill()                  {}
+func (e *echo) Again()                 { e.starts++ }
 
 func newEcho(t *testing.T) *echo {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -154,12 +156,16 @@ juliet<~ <r xmlns='urn:xmpp:sm:3'/>
 juliet< <resumed xmlns='urn:xmpp:sm:3' previd='{stream}' h='77'/>
 juliet> <bye/>
 juliet: ended
+server: run user list
 server: restart
 juliet: connect
 juliet: cut
 `)
 	if err != nil {
 		t.Error(err)
+	}
+	if strings.Join(e.ran, " ") != "user list" {
+		t.Errorf("ran %q", e.ran)
 	}
 	if e.starts != 1 {
 		t.Errorf("the server was started %d times", e.starts)

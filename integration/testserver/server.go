@@ -122,6 +122,12 @@ func (s *Server) Run(args ...string) string {
 	return string(out)
 }
 
+// Command is Run on the data of this server.
+func (s *Server) Command(args ...string) {
+	s.tb.Helper()
+	s.Run(append(args, "--data", s.Dir)...)
+}
+
 func (s *Server) start() {
 	s.tb.Helper()
 	s.addrs, s.news, s.done = map[string]string{}, make(chan struct{}, 1), make(chan struct{})

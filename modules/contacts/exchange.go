@@ -65,6 +65,23 @@ func (c *Module) begin(ctx context.Context, account jid.JID, contact ...jid.JID)
 	return &exchange{c: c, tx: tx}, nil
 }
 
+// beginUnlessBlocked is begin for what an account does of its own accord: a contact
+// that blocks it takes no part, and to the account that looks like a contact that
+// doesn't answer (XEP-0191 §3.3).
+func (c *Module) beginUnlessBlocked(ctx context.Context, account, contact jid.JID) (*exchange, error) {
+	contact = contact.Bare()
+	if c.m.Local(contact.Domain()) {
+		blocked, err := c.m.Blocks(ctx, contact, account)
+		if err != nil {
+			return nil, err
+		}
+		if blocked {
+			return c.begin(ctx, account)
+		}
+	}
+	return c.begin(ctx, account, contact)
+}
+
 func (x *exchange) add(s step) { x.steps = append(x.steps, s) }
 
 func (x *exchange) push(p *roster.Push) {

@@ -117,7 +117,7 @@ func (c *Module) update(ctx context.Context, s *sessionmgr.Session, iq *stanza.S
 
 // remove takes an item out, and ends what there was between the two (RFC 6121 §2.5).
 func (c *Module) remove(ctx context.Context, s *sessionmgr.Session, iq *stanza.Stanza, contact jid.JID) error {
-	x, err := c.begin(ctx, iq.From.Bare(), contact)
+	x, err := c.beginUnlessBlocked(ctx, iq.From.Bare(), contact)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,14 @@
 package contacts
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"weir/jid"
 	"weir/roster"
+	"weir/sessionmgr"
 	"weir/stanza"
 )
 
@@ -38,6 +40,39 @@ func TestNobodyIsToldWhoExists(t *testing.T) {
 	if i := h.shown("nobody@example.com", rj); i.State != roster.None {
 		t.Errorf("an account that doesn't exist has a roster: %+v", i)
 	}
+}
+
+// TestNobodyIsToldWhoBlocks: the four stanzas to an account that blocks who sends
+// them, here or not, look like those to one that doesn't answer, and change
+// nothing of its roster (XEP-0191 §3.3).
+func TestNobodyIsToldWhoBlocks(t *testing.T) {
+	h := newHouse(t, roster.Options{}, Options{RequestsPerMinute: 100})
+	h.HandleBlocklists(func(_ context.Context, account jid.JID) (*sessionmgr.Blocklist, error) {
+		if !strings.HasPrefix(account.Local(), "blocks") {
+			return nil, nil
+		}
+		return sessionmgr.NewBlocklist(account, []jid.JID{jid.MustParse(rj)}), nil
+	})
+	c, here := h.login(rj+"/foo"), h.login("blocks2@example.com/x")
+	here.SetBlocklist(sessionmgr.NewBlocklist(here.JID(), []jid.JID{jid.MustParse(rj)}))
+	here.got()
+	dialogue := func(to string) string {
+		for _, typ := range []string{"subscribe", "unsubscribe", "subscribed", "unsubscribed", "subscribe", "probe"} {
+			c.send("<presence id='x' to='" + to + "' type='" + typ + "'/>")
+		}
+		c.item("jid='" + to + "' subscription='remove'")
+		return strings.ReplaceAll(strings.Join(c.got(), "\n"), to, "SOMEBODY")
+	}
+	want := dialogue("nobody@example.com")
+	for _, to := range []string{"blocks1@example.com", "blocks2@example.com"} {
+		if got := dialogue(to); got != want {
+			t.Errorf("%s:\n%s\nwant\n%s", to, got, want)
+		}
+		if i := h.shown(to, rj); i.State != roster.None {
+			t.Errorf("%s has %+v", to, i)
+		}
+	}
+	here.want()
 }
 
 // TestFullInboxIsSilent: a request that finds no room looks like one that nobody answers.

@@ -43,7 +43,7 @@ func (c *Module) fromClient(ctx context.Context, s *sessionmgr.Session, st *stan
 			return err
 		}
 	}
-	x, err := c.begin(ctx, user, contact)
+	x, err := c.beginUnlessBlocked(ctx, user, contact)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@
 //
 // It owns no list of features: what it tells is what was registered with the
 // manager, so nothing is announced that isn't handled. It must not know what the
-// features are. Handlers run on the stream's goroutine and do not block.
+// features are. Handlers for the server run on a goroutine of their own, since who
+// answers for a node may read storage; those for accounts on the stream's, and they
+// do not block.
 //
 // Start reading at [New].
 package disco
@@ -16,9 +18,12 @@ import (
 
 	"weir/sessionmgr"
 	"weir/stanza"
+	"weir/stanza/dataform"
 
 	"mellium.im/xmpp/disco"
 	"mellium.im/xmpp/disco/info"
+	"mellium.im/xmpp/disco/items"
+	"mellium.im/xmpp/form"
 )
 
 // Node is the name under which the capabilities are told (XEP-0115 §4).
@@ -30,15 +35,46 @@ type Module struct {
 	name string
 	once sync.Once
 	ver  string // of the server's capabilities, made once: nothing is registered later
+
+	nodes Nodes          // nil: the server has none
+	form  *dataform.Form // that the server tells about itself, nil without
+	data  []form.Data    // the same, for the capabilities
 }
+
+// Extend adds a form to what the server tells about itself (XEP-0128 §2), and to
+// its capabilities. Call it once at most, before the first session.
+func (mod *Module) Extend(f *dataform.Form) error {
+	b, err := xml.Marshal(f)
+	if err != nil {
+		return err
+	}
+	var d form.Data
+	if err := xml.Unmarshal(b, &d); err != nil {
+		return err
+	}
+	mod.form, mod.data = f, []form.Data{d}
+	return nil
+}
+
+// Nodes answers for nodes of the server. An error that is item-not-found says
+// that there is no such node; it may read storage. Items need no address: it is
+// the server's.
+type Nodes interface {
+	NodeInfo(ctx context.Context, iq *stanza.Stanza, node string) (disco.Info, error)
+	NodeItems(ctx context.Context, iq *stanza.Stanza, node string) ([]items.Item, error)
+}
+
+// HandleNodes sets who answers for nodes of the server. Call it before the first
+// session.
+func (mod *Module) HandleNodes(n Nodes) { mod.nodes = n }
 
 // New registers with m. name is the server's name in its identity.
 func New(m *sessionmgr.Manager, name string) *Module {
 	mod := &Module{m: m, name: name}
-	m.HandleIQ(sessionmgr.IQHandler{NS: disco.NSInfo, Local: "query", Scope: sessionmgr.OnServer, Get: mod.serverInfo})
+	m.HandleIQ(sessionmgr.IQHandler{NS: disco.NSInfo, Local: "query", Scope: sessionmgr.OnServer, Get: mod.serverInfo, Blocking: true})
 	m.HandleIQ(sessionmgr.IQHandler{NS: disco.NSInfo, Local: "query", Scope: sessionmgr.OnSelf, Get: mod.selfInfo})
 	m.HandleIQ(sessionmgr.IQHandler{NS: disco.NSInfo, Local: "query", Scope: sessionmgr.OnAccount, Get: mod.accountInfo})
-	m.HandleIQ(sessionmgr.IQHandler{NS: disco.NSItems, Local: "query", Scope: sessionmgr.OnServer, Get: mod.serverItems})
+	m.HandleIQ(sessionmgr.IQHandler{NS: disco.NSItems, Local: "query", Scope: sessionmgr.OnServer, Get: mod.serverItems, Blocking: true})
 	m.HandleIQ(sessionmgr.IQHandler{
 		NS: disco.NSItems, Local: "query", Scope: sessionmgr.OnSelf | sessionmgr.OnAccount, Get: mod.accountItems,
 	})
@@ -50,7 +86,11 @@ func New(m *sessionmgr.Manager, name string) *Module {
 // (XEP-0115 §6.2): hash function, node and verification string. Call it when
 // everything is registered.
 func (mod *Module) Caps() (hash, node, ver string) {
-	mod.once.Do(func() { mod.ver = Hash(mod.info(sessionmgr.OnServer, "server", "im", mod.name)) })
+	mod.once.Do(func() {
+		i := mod.info(sessionmgr.OnServer, "server", "im", mod.name)
+		i.Form = mod.data
+		mod.ver = Hash(i)
+	})
 	return "sha-1", Node, mod.ver
 }
 
@@ -73,6 +113,7 @@ type answer struct {
 	Node     string     `xml:"node,attr,omitempty"`
 	Identity []identity `xml:"identity"`
 	Features []feature  `xml:"feature"`
+	Form     *dataform.Form
 }
 
 type identity struct {
@@ -105,16 +146,24 @@ func query(iq *stanza.Stanza, ns string) (node string, err error) {
 	return q.Node, err
 }
 
-func (mod *Module) serverInfo(_ context.Context, iq *stanza.Stanza) (any, error) {
+func (mod *Module) serverInfo(ctx context.Context, iq *stanza.Stanza) (any, error) {
 	node, err := query(iq, disco.NSInfo)
 	if err != nil {
 		return nil, err
 	}
-	i := mod.info(sessionmgr.OnServer, "server", "im", mod.name)
+	i, about := mod.info(sessionmgr.OnServer, "server", "im", mod.name), mod.form
 	if _, _, ver := mod.Caps(); node != "" && node != Node+"#"+ver {
-		return nil, stanza.ItemNotFound() // XEP-0030 §7
+		if mod.nodes == nil {
+			return nil, stanza.ItemNotFound() // XEP-0030 §7
+		}
+		if i, err = mod.nodes.NodeInfo(ctx, iq, node); err != nil {
+			return nil, err
+		}
+		about = nil
 	}
-	return toAnswer(i, node), nil
+	a := toAnswer(i, node)
+	a.Form = about
+	return a, nil
 }
 
 func (mod *Module) selfInfo(_ context.Context, iq *stanza.Stanza) (any, error) {
@@ -136,25 +185,39 @@ func (mod *Module) account(iq *stanza.Stanza, scope sessionmgr.Scope) (any, erro
 	return toAnswer(mod.info(scope, "account", "registered", ""), ""), nil
 }
 
-// items is the payload of an answer about items.
-type items struct {
+// list is the payload of an answer about items.
+type list struct {
 	XMLName xml.Name `xml:"http://jabber.org/protocol/disco#items query"`
+	Node    string   `xml:"node,attr,omitempty"`
 	Items   []item   `xml:"item"`
 }
 
 type item struct {
-	JID string `xml:"jid,attr"`
+	JID  string `xml:"jid,attr"`
+	Node string `xml:"node,attr,omitempty"`
+	Name string `xml:"name,attr,omitempty"`
 }
 
-func (mod *Module) serverItems(_ context.Context, iq *stanza.Stanza) (any, error) {
+func (mod *Module) serverItems(ctx context.Context, iq *stanza.Stanza) (any, error) {
 	node, err := query(iq, disco.NSItems)
 	if err != nil {
 		return nil, err
 	}
-	if node != "" {
+	switch {
+	case node == "":
+		return list{}, nil
+	case mod.nodes == nil:
 		return nil, stanza.ItemNotFound()
 	}
-	return items{}, nil
+	all, err := mod.nodes.NodeItems(ctx, iq, node)
+	if err != nil {
+		return nil, err
+	}
+	out := list{Node: node}
+	for _, i := range all {
+		out.Items = append(out.Items, item{JID: iq.To.String(), Node: i.Node, Name: i.Name})
+	}
+	return out, nil
 }
 
 // accountItems lists the available resources (XEP-0030 §4.1); who may not know
@@ -171,10 +234,10 @@ func (mod *Module) accountItems(_ context.Context, iq *stanza.Stanza) (any, erro
 	if account.IsZero() {
 		account = iq.From.Bare()
 	}
-	var all items
+	var all list
 	for _, s := range mod.m.Sessions(account) {
 		if s.Available() && !s.Unseen() {
-			all.Items = append(all.Items, item{s.JID().String()})
+			all.Items = append(all.Items, item{JID: s.JID().String()})
 		}
 	}
 	return all, nil

@@ -2,6 +2,8 @@ package disco_test
 
 import (
 	"context"
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/xml"
 	"fmt"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"weir/sessionmgr"
 	"weir/sessionmgr/sessiontest"
 	"weir/stanza"
+	"weir/stanza/dataform"
 
 	mdisco "mellium.im/xmpp/disco"
 )
@@ -90,5 +93,36 @@ func TestCapsAreTheHashOfTheAnswer(t *testing.T) {
 	}
 	if hash != "sha-1" || disco.Hash(iq.Info) != ver || iq.Info.Node != node+"#"+ver {
 		t.Errorf("hash %s ver %s, recomputed %s, node %s", hash, ver, disco.Hash(iq.Info), iq.Info.Node)
+	}
+}
+
+// TestExtendedCaps: the form is in the answer, and in the capabilities as
+// XEP-0115 §5.1 has it.
+func TestExtendedCaps(t *testing.T) {
+	h := sessiontest.New()
+	defer h.Close()
+	mod := disco.New(h.Manager, "weir")
+	err := mod.Extend(&dataform.Form{Type: dataform.TypeResult, Fields: []dataform.Field{
+		dataform.Typed("urn:form"),
+		{Var: "z", Type: dataform.ListMulti, Values: []string{"2", "1"}}, {Var: "a", Type: dataform.ListMulti, Values: []string{"x"}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := "server/im//weir<"
+	for _, f := range h.Features(sessionmgr.OnServer) {
+		s += f + "<"
+	}
+	sum := sha1.Sum([]byte(s + "urn:form<a<x<z<1<2<"))
+	if _, _, ver := mod.Caps(); ver != base64.StdEncoding.EncodeToString(sum[:]) {
+		t.Errorf("capabilities %s, of %s", ver, s)
+	}
+	c := h.Bind("juliet@verona.lit/x")
+	got := c.Ask("<iq type='get' id='1' to='verona.lit'>" + info(""))
+	if !strings.Contains(got, `<x xmlns="jabber:x:data" type="result"><field var="FORM_TYPE" type="hidden"><value>urn:form</value>`) {
+		t.Errorf("told %s", got)
+	}
+	if got := c.Ask("<iq type='get' id='1'>" + info("")); strings.Contains(got, "jabber:x:data") {
+		t.Errorf("of the account it is told %s", got)
 	}
 }

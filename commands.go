@@ -1,0 +1,40 @@
+package weir
+
+import (
+	"context"
+
+	"weir/auth"
+	"weir/modules/administration"
+	"weir/modules/commands"
+	"weir/stanza/dataform"
+)
+
+// makeCommands offers the commands of the modules that have some.
+func (s *Server) makeCommands() error {
+	mod, err := commands.New(s.Sessions, s.Auth, s.Config.Commands)
+	if err != nil {
+		return err
+	}
+	for _, c := range administration.New(s.Sessions, s.Auth, s.Log).Commands() {
+		mod.Offer(forAdmins(c))
+	}
+	s.modules.disco.HandleNodes(mod)
+	return nil
+}
+
+// forAdmins is a command of service administration as clients are offered it.
+func forAdmins(c administration.Command) commands.Command {
+	out := commands.Command{Node: administration.NS + "#" + c.Node, Name: c.Name, Roles: []string{auth.RoleAdmin}}
+	if c.Form != nil {
+		out.Stages = []commands.Stage{func(context.Context, *commands.Call) (*dataform.Form, error) { return c.Form, nil }}
+	}
+	out.Run = func(ctx context.Context, call *commands.Call) (commands.Result, error) {
+		var answer *dataform.Form
+		if c.Form != nil {
+			answer = call.Answers[0]
+		}
+		r, err := c.Run(ctx, call.Account(), answer)
+		return commands.Result(r), err
+	}
+	return out
+}

@@ -1,0 +1,102 @@
+package administration
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"weir/jid"
+	"weir/sessionmgr"
+	"weir/stanza"
+	"weir/stanza/dataform"
+	"weir/xmlstream"
+
+	"mellium.im/xmpp/stream"
+)
+
+// end ends sessions: those of an account, or the one that an address names.
+func (mod *Module) end(_ context.Context, by jid.JID, answer *dataform.Form) (Result, error) {
+	wanted := make(map[jid.JID]bool)
+	for _, address := range answer.Values("accountjids") {
+		j, err := jid.Parse(address)
+		if err != nil {
+			return failed(err), nil
+		}
+		wanted[j] = true
+	}
+	n := 0
+	for j := range wanted {
+		for _, s := range mod.m.Sessions(j.Bare()) {
+			if j.IsFull() && s.JID() != j {
+				continue
+			}
+			mod.m.Kick(s, sessionmgr.Cause{Code: sessionmgr.Kicked, Text: "ended by " + by.String()}, &stream.Error{Err: "policy-violation"})
+			n++
+		}
+	}
+	mod.log.Info("sessions ended", "sessions", n, "by", by)
+	return Result{Note: fmt.Sprintf("%d sessions ended", n), Failed: n == 0}, nil
+}
+
+// announceAtOnce is how many sessions get an announcement in one turn.
+const announceAtOnce = 500
+
+// announce sends a headline to every session that is available. It isn't kept
+// for anybody: it is for those who are here.
+func (mod *Module) announce(_ context.Context, by jid.JID, answer *dataform.Form) (Result, error) {
+	text := strings.Join(answer.Values("announcement"), "\n")
+	from, err := jid.New("", by.Domain(), "")
+	if err != nil {
+		return Result{}, err
+	}
+	body := append(xmlstream.AppendEscaped([]byte("<body>"), text), "</body>"...)
+	st, err := stanza.New(stanza.Message, "headline", rand.Text(), from, by, body)
+	if err != nil {
+		return Result{}, err
+	}
+	n := 0
+	var out []sessionmgr.Delivery
+	mod.m.Range(func(s *sessionmgr.Session) bool {
+		if !s.Available() || s.State() != sessionmgr.Bound {
+			return true
+		}
+		n++
+		out = append(out, sessionmgr.Delivery{To: s, Stanza: st.With(from, s.JID())})
+		if len(out) == announceAtOnce {
+			mod.m.Submit(sessionmgr.Entry{Out: out})
+			mod.m.FlushTouched()
+			out = nil
+		}
+		return true
+	})
+	if len(out) > 0 {
+		mod.m.Submit(sessionmgr.Entry{Out: out})
+	}
+	mod.m.FlushTouched()
+	mod.log.Info("announcement sent", "sessions", n, "by", by)
+	return Result{Note: fmt.Sprintf("%d sessions have it", n)}, nil
+}
+
+// idleAfter is after what time without a stanza of any of its sessions an account
+// is online and not active.
+const idleAfter = 10 * time.Minute
+
+// online calls fn for each account with a session that has a connection, in no
+// order, and tells when the last stanza of it came.
+func (mod *Module) online(fn func(account jid.JID, last time.Time)) {
+	seen := make(map[jid.JID]time.Time)
+	mod.m.Range(func(s *sessionmgr.Session) bool {
+		if s.State() == sessionmgr.Bound {
+			account, last := s.JID().Bare(), s.LastActive()
+			if old, ok := seen[account]; !ok || last.After(old) {
+				seen[account] = last
+			}
+		}
+		return true
+	})
+	for account, last := range seen {
+		fn(account, last)
+	}
+}

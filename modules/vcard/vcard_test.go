@@ -1,0 +1,156 @@
+package vcard
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"weir/jid"
+	"weir/sessionmgr"
+	"weir/sessionmgr/sessiontest"
+	"weir/stanza"
+	"weir/storage"
+)
+
+const get = "<iq type='get' id='1'><vCard xmlns='vcard-temp'/></iq>"
+
+// hash is that of the picture "picture".
+const hash = "0e66b49d04a43c19bcb2e13a53aff5d174f610fc"
+
+func set(inner string) string {
+	return "<iq type='set' id='1'><vCard xmlns='vcard-temp'>" + inner + "</vCard></iq>"
+}
+
+func to(account, iq string) string {
+	return strings.Replace(iq, "<iq ", "<iq to='"+account+"' ", 1)
+}
+
+func scene(t *testing.T, o Options) (*sessiontest.House, *Module) {
+	t.Helper()
+	h := sessiontest.New()
+	t.Cleanup(h.Close)
+	mod, err := New(h.Manager, h.Store, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, mod
+}
+
+func TestRequests(t *testing.T) {
+	h, mod := scene(t, Options{MaxBytes: 200})
+	juliet, romeo := h.Bind("juliet@verona.lit/x"), h.Bind("romeo@verona.lit/x")
+	for _, row := range []struct {
+		who        *sessiontest.Client
+		send, want string
+	}{
+		{juliet, get, "item-not-found"},
+		{romeo, to("juliet@verona.lit", get), "service-unavailable"},
+		{romeo, to("nobody@verona.lit", get), "service-unavailable"},
+		{juliet, set("<FN>Juliet</FN>"), "type='result'"},
+		{juliet, get, "<vCard xmlns='vcard-temp'><FN>Juliet</FN></vCard>"},
+		{juliet, to("juliet@verona.lit", get), "<FN>Juliet</FN>"},
+		{romeo, to("juliet@verona.lit", get), "<FN>Juliet</FN>"}, // a stranger
+		{romeo, to("juliet@verona.lit", set("<FN>Julia</FN>")), "service-unavailable"},
+		{romeo, to("nobody@verona.lit", set("<FN>Julia</FN>")), "service-unavailable"},
+		{juliet, set(strings.Repeat("<FN>Juliet</FN>", 20)), "policy-violation"},
+		{juliet, get, "<vCard xmlns='vcard-temp'><FN>Juliet</FN></vCard>"},
+		{juliet, set("<PHOTO><BINVAL>no base64!</BINVAL></PHOTO>"), "type='result'"},
+		{juliet, strings.ReplaceAll(set(""), "vCard", "VCARD"), "service-unavailable"},
+	} {
+		if got := row.who.Ask(row.send); !strings.Contains(got, row.want) {
+			t.Errorf("%s\n%s\nwant %s", row.send, got, row.want)
+		}
+	}
+	if err := h.Forget(t.Context(), juliet.JID().Bare(), mod.Table()); err != nil {
+		t.Fatal(err)
+	}
+	if got := juliet.Ask(get); !strings.Contains(got, "item-not-found") {
+		t.Errorf("of an account that was deleted stays %s", got)
+	}
+	if (&Options{MaxBytes: -1}).Validate() == nil {
+		t.Error("a card of less than no bytes")
+	}
+}
+
+// TestStamp: which presence gets the hash, and what becomes of what a client says.
+func TestStamp(t *testing.T) {
+	h, mod := scene(t, Options{})
+	c := h.Bind("juliet@verona.lit/x")
+	stamped := func(s *sessionmgr.Session, xml string) string {
+		st, err := stanza.Parse([]byte(xml))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(mod.stamp(s, st).AppendTo(nil))
+	}
+	const own = "<x xmlns='vcard-temp:x:update'><photo>abc</photo></x>"
+	if got := stamped(c.Session, "<presence>"+own+"</presence>"); !strings.Contains(got, own) {
+		t.Errorf("without a card: %s", got)
+	}
+	c.Ask(set("<FN>x</FN>"))
+	if got := stamped(c.Session, "<presence/>"); !strings.Contains(got, "<photo></photo>") {
+		t.Errorf("without a picture: %s", got)
+	}
+	c.Ask(set("<PHOTO><TYPE>image/png</TYPE><BINVAL>\ncGlj\ndHVyZQ==\n</BINVAL></PHOTO>"))
+	later := h.Bind("juliet@verona.lit/y")
+	const told = "<x xmlns='vcard-temp:x:update'><photo>" + hash + "</photo></x>"
+	for _, s := range []*sessiontest.Client{c, later} {
+		for _, row := range []struct {
+			send, want string
+			also       bool // and nothing else of it
+		}{
+			{"<presence/>", told, true},
+			{"<presence to='romeo@verona.lit'><show>away</show></presence>", "<show>away</show>" + told, true},
+			{"<presence>" + own + "<show>away</show></presence>", "<show>away</show>" + told, true},
+			{"<presence>" + told + "</presence>", told, true},
+			{"<presence><x xmlns='vcard-temp:x:update'/></presence>", "<x xmlns='vcard-temp:x:update'/>", true},
+			{"<presence type='unavailable'/>", "", false},
+			{"<presence type='subscribe' to='a@b'/>", "", false},
+			{"<message to='a@b'/>", "", false},
+		} {
+			got := stamped(s.Session, row.send)
+			if !strings.Contains(got, row.want) || strings.Contains(got, "update") != row.also || strings.Count(got, "vcard-temp") > 1 {
+				t.Errorf("%s became %s", row.send, got)
+			}
+		}
+	}
+}
+
+func TestRecords(t *testing.T) {
+	good := encode(hash, []byte("<vCard xmlns='vcard-temp'><FN>x</FN></vCard>"))
+	if h, xml, err := decode(good); err != nil || h != hash || !strings.HasPrefix(string(xml), "<vCard") || CheckRecord(tableCards, good) != nil {
+		t.Errorf("%s %s %v", h, xml, err)
+	}
+	for _, bad := range []string{"", "\x01", "\x02\x00", "\x01\x05abcde", "\x01\x28abc", "\x01\x28" + strings.Repeat("x", 40), "\x01\x00", "\x01\x00<vCard/>", "\x01\x00<vCard xmlns='vcard-temp'>"} {
+		if CheckRecord(tableCards, []byte(bad)) == nil {
+			t.Errorf("%q is fine", bad)
+		}
+	}
+	if CheckRecord("another", nil) != nil {
+		t.Error("looks into another table")
+	}
+}
+
+// TestDamagedCard: it is told as a fault, and keeps nobody from logging in.
+func TestDamagedCard(t *testing.T) {
+	h, mod := scene(t, Options{})
+	var b storage.Batch
+	mod.cards.Set(&b, jid.MustParse("juliet@verona.lit").String(), []byte{9})
+	if err := storage.Commit(t.Context(), h.Store, &b); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.Bind("juliet@verona.lit/x").Ask(get); !strings.Contains(got, "internal-server-error") {
+		t.Error(got)
+	}
+}
+
+func Example() {
+	h := sessiontest.New()
+	defer h.Close()
+	_, err := New(h.Manager, h.Store, DefaultOptions())
+	juliet, romeo := h.Bind("juliet@verona.lit/balcony"), h.Bind("romeo@verona.lit/orchard")
+	juliet.Ask("<iq type='set' id='1'><vCard xmlns='vcard-temp'><FN>Juliet Capulet</FN></vCard></iq>")
+	answer := romeo.Ask("<iq type='get' id='1' to='juliet@verona.lit'><vCard xmlns='vcard-temp'/></iq>")
+	fmt.Println(err, strings.Contains(answer, "<FN>Juliet Capulet</FN>"))
+	// Output: <nil> true
+}
