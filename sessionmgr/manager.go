@@ -142,14 +142,15 @@ type Manager struct {
 	slotNames    []string
 	metrics      *metrics
 
-	registry *registry
-	ledgers  ledgers
-	pipe     pipeline
-	work     crew        // goroutines that work for the manager
-	traits   sync.Map    // traits to *traits
-	failed   atomic.Bool // the store is lost
-	quiet    atomic.Bool // stopped: nothing more is written
-	stopping atomic.Bool
+	registry   *registry
+	ledgers    ledgers
+	pipe       pipeline
+	work       crew         // goroutines that work for the manager
+	traits     sync.Map     // traits to *traits
+	traitCount atomic.Int32 // that were put into it, about
+	failed     atomic.Bool  // the store is lost
+	quiet      atomic.Bool  // stopped: nothing more is written
+	stopping   atomic.Bool
 
 	touchMu     sync.Mutex // guards the two below
 	touchedList []*Session
@@ -206,12 +207,6 @@ func (m *Manager) Sessions(bare jid.JID) []*Session { return m.registry.bound(ba
 // Parting returns the sessions of an account that can't be reached any more and
 // whose end others are still to be told of: Unbound has not run to its end.
 func (m *Manager) Parting(bare jid.JID) []*Session { return m.registry.parting(bare) }
-
-// ByJID returns the bound session with a full JID, or nil.
-func (m *Manager) ByJID(full jid.JID) *Session { return m.registry.byJID(full) }
-
-// Get returns the session with a public id, or nil.
-func (m *Manager) Get(id string) *Session { return m.registry.byID(id) }
 
 // Range calls fn for every session until it returns false. No lock is held
 // meanwhile; a session that comes or goes may be missed.

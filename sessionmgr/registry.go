@@ -186,16 +186,26 @@ func (r *registry) walk(fn func(*Session) bool) {
 	var some []*Session
 	for i := range r.shards {
 		sh := &r.shards[i]
-		some = some[:0]
-		sh.mu.RLock()
-		for _, s := range sh.sessions {
-			some = append(some, s)
-		}
-		sh.mu.RUnlock()
+		some = sh.list(some[:0])
 		for _, s := range some {
 			if !fn(s) {
 				return
 			}
 		}
 	}
+}
+
+// list appends the shard's sessions. This is the longest that a shard is locked,
+// so the room for them is made before.
+func (sh *shard) list(dst []*Session) []*Session {
+	sh.mu.RLock()
+	n := len(sh.sessions)
+	sh.mu.RUnlock()
+	dst = slices.Grow(dst, n+n/8) // some may come meanwhile
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	for _, s := range sh.sessions {
+		dst = append(dst, s)
+	}
+	return dst
 }

@@ -29,8 +29,8 @@ type Session struct {
 	tailed  atomic.Bool   // tail is not empty
 	// inactive says that the client's user looks elsewhere; written with the token.
 	inactive atomic.Bool
-	carbons  atomic.Bool  // it gets copies; written with the token
-	active   atomic.Int64 // unix nanoseconds of the last stanza received
+	carbons  atomic.Bool // it gets copies; written with the token
+	activity activity
 	window   atomic.Pointer[window]
 	absence  atomic.Pointer[absence] // nil without stream management
 	resent   atomic.Pointer[resent]  // what its client may send again; nil until it is looked for
@@ -195,20 +195,24 @@ func (s *Session) SetInfo(info LinkInfo) {
 	s.traits, s.remote = s.m.share(info), info.Remote
 }
 
+// SetLang renews the language of the stream: each header may name another (RFC
+// 6120 §4.7.4).
+func (s *Session) SetLang(lang string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.traits.lang == lang {
+		return
+	}
+	info := s.traits.with(s.remote)
+	info.Lang = lang
+	s.traits = s.m.share(info)
+}
+
 // Handled returns how many stanzas of the client were taken, modulo 2^32.
 func (s *Session) Handled() uint32 { return s.handled.Load() }
 
 // Sent returns how many stanzas were given to the link, modulo 2^32.
 func (s *Session) Sent() uint32 { return s.sent.Load() }
-
-// LastActive returns when the last stanza was received, or the time of
-// acceptance.
-func (s *Session) LastActive() time.Time {
-	if n := s.active.Load(); n != 0 {
-		return time.Unix(0, n)
-	}
-	return s.Created()
-}
 
 // SetPresence records the client's undirected presence: st is nil when it is
 // unavailable. It runs PresenceChanged and, where the priority differs,

@@ -198,13 +198,18 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 		{"inactive", yes(d.Inactive)},
 		{"connected", at(d.Connected, now)},
 		{"last stanza from it", at(d.LastActive, now)},
+		{"last use of it", at(d.LastVisible, now)},
 		{"from", from},
 		{"TLS", tls},
+		{"asked for by TLS", dash(d.SNI)},
+		{"language", dash(d.Lang)},
 		{"logged in by", dash(d.Mechanism)},
 		{"channel binding", dash(d.Binding)},
 		{"device", deviceOf(d) + " (" + dash(d.Device) + ")"},
 		{"stanzas from it", strconv.FormatUint(uint64(d.Handled), 10)},
 		{"stanzas to it", strconv.FormatUint(uint64(d.Sent), 10)},
+		{"received from it", traffic(d.In)},
+		{"given to it", traffic(d.Out)},
 		{"bytes waiting", strconv.Itoa(d.Waiting)},
 	}
 	rows = append(rows, ackRows(d, now)...)
@@ -218,6 +223,11 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 		rows = append(rows, []string{"ended", d.Cause})
 	}
 	return table(w, nil, rows)
+}
+
+// traffic is what went one way since the server was started.
+func traffic(t sessionmgr.Traffic) string {
+	return fmt.Sprintf("%s, %d presence, %s, %s", plural(int(t.Messages), "message"), t.Presence, plural(int(t.IQs), "IQ"), plural(int(t.Bytes), "byte"))
 }
 
 // ackRows tells of a session's stream management.
