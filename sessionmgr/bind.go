@@ -154,6 +154,7 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answe
 		link := s.attached
 		s.mu.Unlock()
 		m.ledgers.pin(l)
+		s.carry(l)
 		s.ledger = l
 		s.queue = queue{tag: m.ids.Next(), after: l.last, sent: l.last, last: l.last, untold: l.last}
 		s.carbons.Store(b.Carbons)

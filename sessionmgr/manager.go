@@ -140,6 +140,7 @@ type Manager struct {
 	subscription PresenceHandler
 	guard        func(viewer, target jid.JID) bool
 	slotNames    []string
+	keys         sync.Map // name of an attribute to its *declaration
 	metrics      *metrics
 
 	registry   *registry
@@ -175,7 +176,7 @@ func New(o Options, st storage.Store, accounts Accounts) (*Manager, error) {
 		features: make(map[Scope][]string),
 		registry: newRegistry(),
 		sessions: sessionStore{storage.NewMap(st, tableSession)},
-		ledgers:  ledgers{cursors: storage.NewKeyVal(st, tableCursor), prefs: storage.NewKeyVal(st, tablePrefs), logs: storage.NewLog(st, tableLog), byJID: make(map[jid.JID]*ledger), forgetting: make(map[jid.JID]chan struct{})},
+		ledgers:  ledgers{cursors: storage.NewKeyVal(st, tableCursor), prefs: storage.NewKeyVal(st, tablePrefs), attributes: storage.NewKeyVal(st, tableAttributes), logs: storage.NewLog(st, tableLog), byJID: make(map[jid.JID]*ledger), forgetting: make(map[jid.JID]chan struct{})},
 		metrics:  newMetrics(o.Metrics),
 	}
 	m.pipe.m = m
@@ -365,7 +366,7 @@ func (m *Manager) Stopping() bool { return m.stopping.Load() }
 func (m *Manager) Forget(ctx context.Context, bare jid.JID, tables ...storage.Table) error {
 	var b storage.Batch
 	storage.DeleteAccount(&b, bare.String(), append(tables, m.logs.Table(), m.ledgers.cursors.Table(),
-		m.ledgers.prefs.Table(), m.sessions.records.Table())...)
+		m.ledgers.prefs.Table(), m.ledgers.attributes.Table(), m.sessions.records.Table())...)
 	forgotten := m.ledgers.forget(bare)
 	done := make(chan error, 1)
 	m.pipe.run(func() {

@@ -28,12 +28,13 @@ type Session struct {
 	touched atomic.Bool   // on the manager's list of links to flush
 	tailed  atomic.Bool   // tail is not empty
 	// inactive says that the client's user looks elsewhere; written with the token.
-	inactive atomic.Bool
-	carbons  atomic.Bool // it gets copies; written with the token
-	activity activity
-	window   atomic.Pointer[window]
-	absence  atomic.Pointer[absence] // nil without stream management
-	resent   atomic.Pointer[resent]  // what its client may send again; nil until it is looked for
+	inactive   atomic.Bool
+	carbons    atomic.Bool // it gets copies; written with the token
+	activity   activity
+	window     atomic.Pointer[window]
+	absence    atomic.Pointer[absence]    // nil without stream management
+	resent     atomic.Pointer[resent]     // what its client may send again; nil until it is looked for
+	attributes atomic.Pointer[attributes] // what modules keep; nil until they do, or it is bound and its account has some
 
 	// Owned by the pipeline's token holder.
 	queue        queue
