@@ -85,7 +85,7 @@ type Listener struct {
 // netserver as Listen.New.
 func (srv *Server) Accept(l Listener) func(*netserver.Conn) (netserver.Handler, error) {
 	return func(c *netserver.Conn) (netserver.Handler, error) {
-		if srv.shutdown.Load() || srv.sm.Stopping() {
+		if srv.shutdown.Load() || srv.sm.Refusing() {
 			return nil, ErrShutdown
 		}
 		if err := checkALPN(c.TLS()); err != nil {

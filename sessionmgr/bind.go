@@ -41,6 +41,9 @@ func (m *Manager) BindWith(ctx context.Context, s *Session, b *Binding, answered
 	if s.State() != Unbound {
 		return stanza.NotAllowed() // RFC 6120 §7.1: one resource a stream
 	}
+	if m.draining.Load() {
+		return stanza.ResourceConstraint("this server is being emptied; try again later") // RFC 6120 §7.6.2.1
+	}
 	ev := PreBind{Session: s, Account: account, Resource: b.Resource}
 	if err := m.Hooks.PreBind.Run(ctx, &ev); err != nil {
 		return m.bindError(s, err)

@@ -152,6 +152,7 @@ type Manager struct {
 	failed     atomic.Bool  // the store is lost
 	quiet      atomic.Bool  // stopped: nothing more is written
 	stopping   atomic.Bool
+	draining   atomic.Bool
 
 	touchMu     sync.Mutex // guards the two below
 	touchedList []*Session
@@ -359,6 +360,10 @@ func (m *Manager) Stop(ctx context.Context) error {
 
 // Stopping reports whether the server is stopping.
 func (m *Manager) Stopping() bool { return m.stopping.Load() }
+
+// Refusing reports whether new streams are refused: the server stops, or is
+// drained.
+func (m *Manager) Refusing() bool { return m.stopping.Load() || m.draining.Load() }
 
 // Forget removes what is kept for a deleted account: its log and its cursor, and
 // what other packages keep in tables. What was on its way to the account is

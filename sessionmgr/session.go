@@ -53,6 +53,8 @@ type Session struct {
 	lost         bool     // the link takes nothing more
 	fetched      *segment // what it has read in the archive, nil for nothing
 
+	agenda atomic.Pointer[agenda] // nil until something is to run in its order
+
 	mu         sync.Mutex     // guards what is below
 	attached   Link           // the last link
 	traits     *traits        // of the link
