@@ -154,6 +154,7 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answe
 			return
 		}
 		s.state, s.full, s.binding = Bound, full, true
+		s.pass(&s.way.bound)
 		link := s.attached
 		s.mu.Unlock()
 		m.ledgers.pin(l)

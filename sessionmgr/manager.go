@@ -144,6 +144,7 @@ type Manager struct {
 	metrics      *metrics
 
 	registry   *registry
+	closed     closed // sessions that ended
 	ledgers    ledgers
 	pipe       pipeline
 	work       crew         // goroutines that work for the manager
@@ -231,6 +232,7 @@ func (m *Manager) StreamOpened(s *Session, host string) {
 	s.host = host
 	if s.state == NotOpen {
 		s.state = Unauthed
+		s.pass(&s.way.header)
 	}
 	s.mu.Unlock()
 	m.ran(s, m.Hooks.StreamOpened.Run(s.Context(), s))
@@ -241,6 +243,7 @@ func (m *Manager) Authenticated(s *Session, account jid.JID) {
 	s.mu.Lock()
 	if s.state == NotOpen || s.state == Unauthed {
 		s.state, s.full = Unbound, account.Bare()
+		s.pass(&s.way.login)
 	}
 	s.mu.Unlock()
 	m.ran(s, m.Hooks.Authenticated.Run(s.Context(), s))
@@ -316,6 +319,7 @@ func (m *Manager) farewell(s *Session, bound bool) {
 	}
 	m.registry.remove(s.JID().Bare(), s)
 	s.parted()
+	m.closed.remember(s)
 	why := s.Cause()
 	if err := m.Hooks.Closed.Run(s.Context(), Closing{Session: s, Cause: why}); err != nil {
 		s.Log().Error("handler failed", "err", err)

@@ -138,6 +138,7 @@ func (p *Snapshot) session(m *Manager) (*Session, error) {
 		}
 		s.reach.Store(int32(p.Priority))
 	}
+	s.step("restored by a new process", Cause{})
 	s.lost = true
 	s.sm = &acks{resumable: p.Resumable, keep: time.Duration(p.Keep) * time.Second}
 	copy(s.sm.key[:], p.Key)

@@ -74,6 +74,7 @@ type Session struct {
 	generation uint32 // raised whenever a link is lost or given
 	fence      uint32 // epoch, as it is for stanzas that come in
 	slots      []any
+	way        way
 	waiters    *waiters // nil as long as nobody has waited
 }
 
@@ -312,6 +313,7 @@ func (s *Session) endNow(why Cause) (first bool, was State, binding bool, link L
 	}
 	was, link, binding = s.state, s.linkNow(), s.binding
 	s.state, s.cause, s.linked = Destroyed, &why, false
+	s.step("ended", why)
 	s.wakeDone()
 	s.wakeDrained()
 	return true, was, binding, link

@@ -85,7 +85,7 @@ func Keepings() map[string]Keeping {
 	return map[string]Keeping{
 		"id": Durable, "created": Durable, "full": Durable, "handled": Durable, "sent": Durable, "absence": Durable,
 		"presence": Durable, "priority": Durable, "interested": Durable, "carbons": Durable, "attributes": Durable,
-		"inactive": Volatile, "agenda": Volatile, "resting": Volatile,
+		"inactive": Volatile, "agenda": Volatile, "way": Volatile, "resting": Volatile,
 		"m": Rebuildable, "host": Rebuildable, "state": Rebuildable, "reach": Rebuildable,
 		"resumable": Durable, "device": Durable, "sm": Durable, "queue": Durable,
 		"attached": Volatile, "generation": Volatile, "fence": Volatile, "epoch": Volatile, "window": Volatile,

@@ -19,7 +19,7 @@ ask the server that runs on the data folder.`,
 		`  weir session list
   weir session show juliet@localhost/balcony
   weir session kick juliet@localhost/balcony --text "please update your client"`,
-		sessionListCommand(), sessionShowCommand(), sessionKickCommand())
+		sessionListCommand(), sessionCountCommand(), sessionShowCommand(), sessionExplainCommand(), sessionKickCommand())
 }
 
 // sessionFlags are what all commands about sessions have.
@@ -77,17 +77,17 @@ func sessionListCommand() *cobra.Command {
 		Short: "List sessions",
 		Long: `List the sessions of all accounts, or of one. Streams that have not logged in yet
 are listed too, without an address.`,
-		Example: "  weir session list\n  weir session list juliet@localhost\n  weir session list --json",
+		Example: "  weir session list\n  weir session list juliet@localhost\n  weir session list --state hibernating\n  weir session list --json",
 		Args:    cobra.MaximumNArgs(1),
 	}
 	flags := sessionFlagsOf(cmd)
+	query := queryOf(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		account := ""
 		if len(args) > 0 {
-			account = args[0]
+			query.Account = args[0]
 		}
 		return flags.with(cmd, func(ctx context.Context, t *target) error {
-			all, err := t.Sessions(ctx, account)
+			all, err := t.SessionsOf(ctx, *query)
 			if err != nil {
 				return err
 			}
@@ -297,33 +297,4 @@ func at(t, now time.Time) string {
 		return "never"
 	}
 	return t.Local().Format(time.DateTime) + " (" + ago(now, t) + ")"
-}
-
-func sessionKickCommand() *cobra.Command {
-	var text string
-	cmd := &cobra.Command{
-		Use:   "kick ID",
-		Short: "End a session",
-		Long: `End a session, by its id or its full address. Its client is told policy-violation
-and the text, and may come back at once: lock the account with "weir user disable"
-to keep it out.`,
-		Example: `  weir session kick juliet@localhost/balcony --text "please update your client"`,
-		Args:    exactly("the id or the full address of a session"),
-	}
-	flags := sessionFlagsOf(cmd)
-	cmd.Flags().StringVar(&text, "text", "", "what the client is told (default \"an administrator ended this session\")")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return flags.with(cmd, func(ctx context.Context, t *target) error {
-			d, err := t.Kick(ctx, args[0], text)
-			if err != nil {
-				return err
-			}
-			if flags.json {
-				return writeJSON(cmd.OutOrStdout(), d)
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s kicked\n", d.ID, printable(d.JID))
-			return err
-		})
-	}
-	return cmd
 }
