@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/auth"
 	"weir/c2s"
@@ -93,13 +94,16 @@ func TestDocumentedProperties(t *testing.T) {
 }
 
 // properties lists the names in JSON of a struct's fields, and of those of
-// structs that it points to.
+// structs inside of it and that it points to.
 func properties(prefix string, typ reflect.Type) (all []string) {
 	for f := range typ.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		all = append(all, prefix+name)
-		if f.Type.Kind() == reflect.Pointer {
+		switch {
+		case f.Type.Kind() == reflect.Pointer:
 			all = append(all, properties(prefix+name+".", f.Type.Elem())...)
+		case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[time.Time]():
+			all = append(all, properties(prefix+name+".", f.Type)...)
 		}
 	}
 	return all

@@ -125,18 +125,45 @@ func (c *Client) Backup(ctx context.Context, dir string, secrets bool) error {
 
 // Sessions lists sessions, all or those of an account (when not "").
 func (c *Client) Sessions(ctx context.Context, account string) ([]sessionmgr.Description, error) {
-	path := "/v1/sessions"
-	if account != "" {
-		path += "?account=" + url.QueryEscape(account)
-	}
+	return c.SessionsOf(ctx, SessionQuery{Account: account})
+}
+
+// SessionsOf lists the sessions that a query means.
+func (c *Client) SessionsOf(ctx context.Context, q SessionQuery) ([]sessionmgr.Description, error) {
 	var all []sessionmgr.Description
-	return all, c.call(ctx, http.MethodGet, path, nil, &all)
+	return all, c.call(ctx, http.MethodGet, q.path("/v1/sessions", nil), nil, &all)
+}
+
+// CountSessions counts the sessions that a query means.
+func (c *Client) CountSessions(ctx context.Context, q SessionQuery) (int, error) {
+	var n Count
+	err := c.call(ctx, http.MethodGet, q.path("/v1/sessions/count", nil), nil, &n)
+	return n.Count, err
+}
+
+// KickAll ends the sessions that a query means, which can't be empty, and returns
+// how many; their clients are told text, or a default if it is "".
+func (c *Client) KickAll(ctx context.Context, q SessionQuery, text string) (int, error) {
+	more := url.Values{}
+	if text != "" {
+		more.Set("text", text)
+	}
+	var n Count
+	err := c.call(ctx, http.MethodDelete, q.path("/v1/sessions", more), nil, &n)
+	return n.Count, err
 }
 
 // Session describes one session by its id or full JID.
 func (c *Client) Session(ctx context.Context, id string) (sessionmgr.Description, error) {
 	var d sessionmgr.Description
 	return d, c.call(ctx, http.MethodGet, "/v1/sessions/"+url.PathEscape(id), nil, &d)
+}
+
+// Explain tells which way a session went, by its id or full JID; also for one of
+// those that ended last.
+func (c *Client) Explain(ctx context.Context, id string) (sessionmgr.Story, error) {
+	var st sessionmgr.Story
+	return st, c.call(ctx, http.MethodGet, "/v1/sessions/"+url.PathEscape(id)+"/explain", nil, &st)
 }
 
 // Kick ends a session; its client is told text, or a default if it is "".

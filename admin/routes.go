@@ -18,18 +18,21 @@ import (
 // table is what can be asked; docs/control.md has it for people.
 func (c *Control) table() map[string]func(http.ResponseWriter, *http.Request) (any, error) {
 	return map[string]func(http.ResponseWriter, *http.Request) (any, error){
-		"GET /v1/status":               c.getStatus,
-		"POST /v1/backup":              c.makeBackup,
-		"GET /v1/sessions":             c.listSessions,
-		"GET /v1/sessions/{id}":        c.showSession,
-		"DELETE /v1/sessions/{id}":     c.kickSession,
-		"GET /v1/users":                c.listUsers,
-		"POST /v1/users":               c.addUser,
-		importPattern:                  c.importUsers,
-		"DELETE /v1/users/{jid}":       c.deleteUser,
-		"PUT /v1/users/{jid}/password": c.setPassword,
-		"PUT /v1/users/{jid}/disabled": c.setDisabled,
-		"PUT /v1/users/{jid}/role":     c.setRole,
+		"GET /v1/status":                c.getStatus,
+		"POST /v1/backup":               c.makeBackup,
+		"GET /v1/sessions":              c.listSessions,
+		"DELETE /v1/sessions":           c.kickSome,
+		"GET /v1/sessions/count":        c.countSome,
+		"GET /v1/sessions/{id}":         c.showSession,
+		"GET /v1/sessions/{id}/explain": c.explainSession,
+		"DELETE /v1/sessions/{id}":      c.kickSession,
+		"GET /v1/users":                 c.listUsers,
+		"POST /v1/users":                c.addUser,
+		importPattern:                   c.importUsers,
+		"DELETE /v1/users/{jid}":        c.deleteUser,
+		"PUT /v1/users/{jid}/password":  c.setPassword,
+		"PUT /v1/users/{jid}/disabled":  c.setDisabled,
+		"PUT /v1/users/{jid}/role":      c.setRole,
 
 		"GET /v1/users/{jid}/devices":         c.listDevices,
 		"DELETE /v1/users/{jid}/devices":      c.revokeDevices,
@@ -125,7 +128,7 @@ func status(err error) int {
 // plain is an error as it is told to people: without the names of packages.
 func plain(err error) string {
 	text := err.Error()
-	for _, prefix := range []string{"auth: ", "jid: ", "storage: ", "pebble: "} {
+	for _, prefix := range []string{"auth: ", "jid: ", "storage: ", "pebble: ", "sessionmgr: "} {
 		text = strings.ReplaceAll(text, prefix, "")
 	}
 	return text

@@ -99,6 +99,7 @@ func (s *Stream) header(tok *xmlstream.Token) {
 // accept keeps what a good header tells.
 func (s *Stream) accept(tok *xmlstream.Token, host string, from jid.JID) {
 	s.lang = language(tok)
+	s.Session().SetLang(s.lang)
 	s.neg.host = host
 	if s.State() != Plain { // without TLS anyone on the way could have put it there
 		s.neg.from = from

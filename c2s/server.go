@@ -85,7 +85,7 @@ type Listener struct {
 // netserver as Listen.New.
 func (srv *Server) Accept(l Listener) func(*netserver.Conn) (netserver.Handler, error) {
 	return func(c *netserver.Conn) (netserver.Handler, error) {
-		if srv.shutdown.Load() || srv.sm.Stopping() {
+		if srv.shutdown.Load() || srv.sm.Refusing() {
 			return nil, ErrShutdown
 		}
 		if err := checkALPN(c.TLS()); err != nil {
@@ -100,7 +100,7 @@ func (srv *Server) Accept(l Listener) func(*netserver.Conn) (netserver.Handler, 
 // not for the streams to end: netserver.Server.Shutdown does.
 func (srv *Server) Shutdown() {
 	srv.shutdown.Store(true)
-	srv.sm.KickAll(sessionmgr.Cause{Code: sessionmgr.ShuttingDown, Text: "the server stops"},
+	srv.sm.CloseAll(sessionmgr.Cause{Code: sessionmgr.ShuttingDown, Text: "the server stops"},
 		streamError(stream.SystemShutdown, "the server is shutting down"))
 }
 

@@ -287,10 +287,11 @@ func (s *Stream) recovered(doing string) {
 
 // info is what listings tell of the connection.
 func (s *Stream) info(x *exchange) sessionmgr.LinkInfo {
-	i := sessionmgr.LinkInfo{Transport: "tcp", Listener: s.lis.Name, Remote: s.conn.RemoteAddr()}
+	i := sessionmgr.LinkInfo{Transport: "tcp", Listener: s.lis.Name, Remote: s.conn.RemoteAddr(), Lang: s.lang}
 	if t := s.conn.TLS(); t != nil {
 		i.TLS, i.Cipher = tlsNames(t)
 		i.Resumed = t.DidResume
+		i.ALPN, i.SNI = t.NegotiatedProtocol, t.ServerName
 	}
 	if x != nil {
 		i.Mechanism, i.Binding = x.Mechanism(), x.Binding()

@@ -41,6 +41,9 @@ func (m *Manager) BindWith(ctx context.Context, s *Session, b *Binding, answered
 	if s.State() != Unbound {
 		return stanza.NotAllowed() // RFC 6120 §7.1: one resource a stream
 	}
+	if m.draining.Load() {
+		return stanza.ResourceConstraint("this server is being emptied; try again later") // RFC 6120 §7.6.2.1
+	}
 	ev := PreBind{Session: s, Account: account, Resource: b.Resource}
 	if err := m.Hooks.PreBind.Run(ctx, &ev); err != nil {
 		return m.bindError(s, err)
@@ -149,9 +152,11 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answe
 			return
 		}
 		s.state, s.full, s.binding = Bound, full, true
+		s.pass(&s.way.bound)
 		link := s.attached
 		s.mu.Unlock()
 		m.ledgers.pin(l)
+		s.carry(l)
 		s.ledger = l
 		s.queue = queue{tag: m.ids.Next(), after: l.last, sent: l.last, last: l.last, untold: l.last}
 		s.carbons.Store(b.Carbons)

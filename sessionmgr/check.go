@@ -26,6 +26,9 @@ func CheckRecord(table, item string, rec []byte) error {
 			return fmt.Errorf("sessionmgr: archive preferences: %w", err)
 		}
 		return p.Validate()
+	case tableAttributes:
+		_, err := parseAttributes(rec)
+		return err
 	case tableSession:
 		return checkSessionRecord(item, rec)
 	}

@@ -41,6 +41,13 @@ func allRecords(t *testing.T) []storage.Op {
 	if err := h.SetArchivePrefs(context.Background(), juliet.JID().Bare(), prefs); err != nil {
 		t.Fatal(err)
 	}
+	key, err := NewKey[string](h.Manager, "test.nick", KeyOptions{Lifetime: OfAccount})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := key.UpdateAccount(context.Background(), jid.MustParse("nurse@verona.lit"), func(string, bool) (string, bool) { return "Angelica", true }); err != nil {
+		t.Fatal(err)
+	}
 	h.settle()
 	var all []storage.Op
 	account := "juliet@verona.lit"
@@ -61,6 +68,12 @@ func allRecords(t *testing.T) []storage.Op {
 		}
 		all = append(all, storage.Op{Key: k, Value: rec})
 	}
+	k := storage.Key{Kind: storage.KindKeyVal, Table: tableAttributes, Account: "nurse@verona.lit"}
+	rec, err := st.Get(context.Background(), k)
+	if err != nil {
+		t.Fatalf("%s: %v", tableAttributes, err)
+	}
+	all = append(all, storage.Op{Key: k, Value: rec})
 	return all
 }
 
@@ -90,7 +103,7 @@ func TestCheckRecord(t *testing.T) {
 			t.Errorf("%s of version 99 passes", name)
 		}
 	}
-	for _, name := range []string{"log", `cursor ""`, `archive-prefs ""`, "session snapshot", "session numbers", "session map", "session ended"} {
+	for _, name := range []string{"log", `cursor ""`, `archive-prefs ""`, `attributes ""`, "session snapshot", "session numbers", "session map", "session ended"} {
 		if !seen[name] {
 			t.Errorf("no %s among %v", name, seen)
 		}

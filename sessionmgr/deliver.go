@@ -267,6 +267,7 @@ func (p *pipeline) appendTo(s *Session, st *stanza.Stanza, as sent) bool {
 		return false
 	}
 	s.sent.Add(1)
+	s.activity.out.add(st)
 	p.m.metrics.out.Inc()
 	if s.numbered() {
 		a := s.sm

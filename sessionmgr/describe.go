@@ -4,35 +4,42 @@ import "time"
 
 // Description is what is told about a session: a copy, for listings.
 type Description struct {
-	ID         string    `json:"id"`
-	JID        string    `json:"jid"` // full once bound, bare once authenticated, else ""
-	Host       string    `json:"host"`
-	State      string    `json:"state"`
-	Role       string    `json:"role"` // of the account, "" before it is known
-	Available  bool      `json:"available"`
-	Interested bool      `json:"interested"`
-	Carbons    bool      `json:"carbons"`  // gets copies
-	Inactive   bool      `json:"inactive"` // its client said so
-	Unseen     bool      `json:"unseen"`   // hibernates, and contacts are told that it isn't available
-	Priority   int8      `json:"priority"`
-	Connected  time.Time `json:"connected"`
-	LastActive time.Time `json:"last_active"` // last stanza received
-	Transport  string    `json:"transport"`
-	Listener   string    `json:"listener"`
-	Remote     string    `json:"remote"`
-	TLS        string    `json:"tls"` // "" without
-	Cipher     string    `json:"cipher"`
-	TLSResumed bool      `json:"tls_resumed"` // by a ticket
-	Mechanism  string    `json:"mechanism"`
-	Binding    string    `json:"binding"`
-	Device     string    `json:"device"` // names the device among the account's, "" if the client didn't say
-	Software   string    `json:"software"`
-	DeviceName string    `json:"device_name"`
-	Handled    uint32    `json:"handled"` // stanzas received and handled, modulo 2^32
-	Sent       uint32    `json:"sent"`    // stanzas given to the link, modulo 2^32
-	Waiting    int       `json:"waiting"` // bytes appended and not yet written
-	CatchingUp bool      `json:"catching_up"`
-	Cause      string    `json:"cause,omitempty"` // why it ended
+	ID          string      `json:"id"`
+	JID         string      `json:"jid"` // full once bound, bare once authenticated, else ""
+	Host        string      `json:"host"`
+	State       string      `json:"state"`
+	Role        string      `json:"role"` // of the account, "" before it is known
+	Available   bool        `json:"available"`
+	Interested  bool        `json:"interested"`
+	Carbons     bool        `json:"carbons"`  // gets copies
+	Inactive    bool        `json:"inactive"` // its client said so
+	Unseen      bool        `json:"unseen"`   // hibernates, and contacts are told that it isn't available
+	Priority    int8        `json:"priority"`
+	Connected   time.Time   `json:"connected"`
+	LastActive  time.Time   `json:"last_active"`  // last stanza received
+	LastVisible time.Time   `json:"last_visible"` // last one that its user may have meant
+	Transport   string      `json:"transport"`
+	Listener    string      `json:"listener"`
+	Remote      string      `json:"remote"`
+	TLS         string      `json:"tls"` // "" without
+	Cipher      string      `json:"cipher"`
+	TLSResumed  bool        `json:"tls_resumed"` // by a ticket
+	ALPN        string      `json:"alpn"`
+	SNI         string      `json:"sni"`
+	Lang        string      `json:"lang"` // of the stream
+	Mechanism   string      `json:"mechanism"`
+	Binding     string      `json:"binding"`
+	Device      string      `json:"device"` // names the device among the account's, "" if the client didn't say
+	Software    string      `json:"software"`
+	DeviceName  string      `json:"device_name"`
+	Handled     uint32      `json:"handled"` // stanzas received and handled, modulo 2^32
+	Sent        uint32      `json:"sent"`    // stanzas given to the link, modulo 2^32
+	In          Traffic     `json:"in"`      // what its client has sent
+	Out         Traffic     `json:"out"`     // what was given to its links
+	Waiting     int         `json:"waiting"` // bytes appended and not yet written
+	CatchingUp  bool        `json:"catching_up"`
+	Attributes  []Attribute `json:"attributes,omitempty"` // what modules keep
+	Cause       string      `json:"cause,omitempty"`      // why it ended
 
 	Acks  *Acks  `json:"acks,omitempty"`  // with stream management
 	Queue *Queue `json:"queue,omitempty"` // where Manager.Waiting was asked
@@ -144,6 +151,7 @@ func (s *Session) describe() Description {
 		Available: s.presence != nil, Interested: s.interested, Priority: s.priority,
 		Connected: s.Created(), Transport: s.traits.transport, Listener: s.traits.listener,
 		TLS: s.traits.tls, Cipher: s.traits.cipher, TLSResumed: s.traits.resumed, Mechanism: s.traits.mechanism, Binding: s.traits.binding,
+		ALPN: s.traits.alpn, SNI: s.traits.sni, Lang: s.traits.lang,
 		CatchingUp: s.drainAwaited(),
 	}
 	if s.device != nil {
@@ -157,7 +165,8 @@ func (s *Session) describe() Description {
 	}
 	link := s.linkNow()
 	s.mu.Unlock()
-	d.LastActive, d.Handled, d.Sent = s.LastActive(), s.handled.Load(), s.sent.Load()
+	d.LastActive, d.LastVisible, d.Handled, d.Sent = s.LastActive(), s.LastVisible(), s.handled.Load(), s.sent.Load()
+	d.In, d.Out, d.Attributes = s.Received(), s.Given(), s.Attributes(ReadByAdmin)
 	d.Carbons, d.Inactive, d.Unseen = s.carbons.Load(), s.inactive.Load(), s.Unseen()
 	if link != nil {
 		d.Waiting = link.Waiting()

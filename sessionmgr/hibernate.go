@@ -33,6 +33,7 @@ func (m *Manager) hibernates(s *Session, lost Link, why Cause) (link Link, ok bo
 	link = s.linkNow()
 	s.state, s.linked = Hibernating, false
 	s.generation++
+	s.step("connection lost", why)
 	gen, away := s.generation, s.absence.Load()
 	away.goneAt.Store(time.Now().UnixNano())
 	s.wakeDrained()

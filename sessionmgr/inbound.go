@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"weir/stanza"
 	"weir/storage"
@@ -26,7 +25,7 @@ func (m *Manager) Inbound(s *Session, link Link, st *stanza.Stanza, resume func(
 		m.metrics.stale.Inc()
 		return false
 	}
-	s.active.Store(time.Now().UnixNano())
+	s.activity.take(st)
 	m.metrics.stanzas(st.Kind)
 	if st.Kind == stanza.Message && st.To.IsZero() {
 		st = st.With(st.From, sender(s)) // RFC 6120 §10.3.1

@@ -15,10 +15,11 @@ import (
 
 // Names of the tables of this package.
 const (
-	tableLog     = "log"           // the account's messages, by id
-	tableCursor  = "cursor"        // where the account stands in it
-	tableSession = "session"       // its sessions with stream management
-	tablePrefs   = "archive-prefs" // what it wants archived
+	tableLog        = "log"           // the account's messages, by id
+	tableCursor     = "cursor"        // where the account stands in it
+	tableSession    = "session"       // its sessions with stream management
+	tablePrefs      = "archive-prefs" // what it wants archived
+	tableAttributes = "attributes"    // what modules keep with it
 )
 
 // ledger is where an account stands in its log: which parts of it are owed to
@@ -52,6 +53,8 @@ type ledger struct {
 	catching *Session    // without stream management: gets what is owed, or nil
 	dead     bool        // the account was deleted: nothing is written any more
 	trims    bool        // a goroutine applies the retention
+
+	attributes *attributes // what modules keep with the account; nil where none does, guarded by its own mu
 
 	prefs atomic.Pointer[ArchivePrefs] // nil: the server's default
 }
@@ -154,10 +157,12 @@ const maxIdleLedgers = 4096
 
 // ledgers holds the ledgers in use, and some that were.
 type ledgers struct {
-	cursors storage.KeyVal
-	prefs   storage.KeyVal
-	logs    storage.Log
-	forgets atomic.Uint64 // accounts forgotten so far
+	cursors    storage.KeyVal
+	prefs      storage.KeyVal
+	attributes storage.KeyVal
+	logs       storage.Log
+	keeps      atomic.Bool   // a module keeps attributes with accounts: else they are not read
+	forgets    atomic.Uint64 // accounts forgotten so far
 
 	mu         sync.Mutex
 	byJID      map[jid.JID]*ledger
@@ -213,6 +218,11 @@ func (ls *ledgers) read(ctx context.Context, account jid.JID) (*ledger, error) {
 	prefs, err := readPrefs(ctx, ls.prefs, account)
 	if err != nil && !errors.Is(err, errPrefs) {
 		return nil, err
+	}
+	if ls.keeps.Load() {
+		if l.attributes, err = readAttributes(ctx, ls.attributes, account); err != nil {
+			return nil, err
+		}
 	}
 	l.prefs.Store(prefs) // nil where they can't be read: who asks for them is told
 	return l, nil

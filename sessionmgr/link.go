@@ -42,19 +42,34 @@ type LinkInfo struct {
 	Resumed   bool           // the TLS session is one that a ticket resumed
 	Mechanism string         // SASL mechanism, "" before login
 	Binding   string         // channel binding type, "" without
+	ALPN      string         // protocol agreed on with TLS, "" without (XEP-0368 §2)
+	SNI       string         // host that the client asked for with TLS, "" without
+	Lang      string         // language of the stream, "" if its header has none (RFC 6120 §4.7.4)
 }
 
 // traits are what many sessions have in common of their LinkInfo: kept once.
 type traits struct {
-	transport, listener, tls, cipher, mechanism, binding string
-	resumed                                              bool
+	transport, listener, tls, cipher, mechanism, binding, alpn, sni, lang string
+	resumed                                                               bool
 }
+
+// maxTraits is how many are remembered for the next session with the same: SNI
+// and language are what a stranger says, who could think of ever new ones.
+const maxTraits = 1024
+
+// maxSNI is the longest that a host name can be, in bytes: more isn't told.
+const maxSNI = 253
 
 // share returns the one copy of the traits of info.
 func (m *Manager) share(info LinkInfo) *traits {
-	t := traits{info.Transport, info.Listener, info.TLS, info.Cipher, info.Mechanism, info.Binding, info.Resumed}
+	t := traits{info.Transport, info.Listener, info.TLS, info.Cipher, info.Mechanism, info.Binding,
+		info.ALPN, info.SNI[:min(len(info.SNI), maxSNI)], info.Lang, info.Resumed}
 	if known, ok := m.traits.Load(t); ok {
 		return known.(*traits)
+	}
+	if m.traitCount.Add(1) > maxTraits { // sessions keep what they have
+		m.traitCount.Store(1)
+		m.traits.Clear()
 	}
 	known, _ := m.traits.LoadOrStore(t, &t)
 	return known.(*traits)
@@ -65,5 +80,6 @@ func (t *traits) with(remote netip.AddrPort) LinkInfo {
 	return LinkInfo{
 		Transport: t.transport, Listener: t.listener, Remote: remote,
 		TLS: t.tls, Cipher: t.cipher, Resumed: t.resumed, Mechanism: t.mechanism, Binding: t.binding,
+		ALPN: t.alpn, SNI: t.sni, Lang: t.lang,
 	}
 }

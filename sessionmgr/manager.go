@@ -141,17 +141,21 @@ type Manager struct {
 	guard        func(viewer, target jid.JID) bool
 	blocklists   BlocklistReader // nil: nobody blocks anybody
 	slotNames    []string
+	keys         sync.Map // name of an attribute to its *declaration
 	metrics      *metrics
 
-	registry *registry
-	ledgers  ledgers
-	pipe     pipeline
-	work     crew        // goroutines that work for the manager
-	traits   sync.Map    // traits to *traits
-	failed   atomic.Bool // the store is lost
-	quiet    atomic.Bool // stopped: nothing more is written
-	stopping atomic.Bool
-	blocking atomic.Bool // some session has had a list of whom it blocks
+	registry   *registry
+	closed     closed // sessions that ended
+	ledgers    ledgers
+	pipe       pipeline
+	work       crew         // goroutines that work for the manager
+	traits     sync.Map     // traits to *traits
+	traitCount atomic.Int32 // that were put into it, about
+	failed     atomic.Bool  // the store is lost
+	quiet      atomic.Bool  // stopped: nothing more is written
+	stopping   atomic.Bool
+	draining   atomic.Bool
+	blocking   atomic.Bool // some session has had a list of whom it blocks
 
 	touchMu     sync.Mutex // guards the two below
 	touchedList []*Session
@@ -176,7 +180,7 @@ func New(o Options, st storage.Store, accounts Accounts) (*Manager, error) {
 		features: make(map[Scope][]string),
 		registry: newRegistry(),
 		sessions: sessionStore{storage.NewMap(st, tableSession)},
-		ledgers:  ledgers{cursors: storage.NewKeyVal(st, tableCursor), prefs: storage.NewKeyVal(st, tablePrefs), logs: storage.NewLog(st, tableLog), byJID: make(map[jid.JID]*ledger), forgetting: make(map[jid.JID]chan struct{})},
+		ledgers:  ledgers{cursors: storage.NewKeyVal(st, tableCursor), prefs: storage.NewKeyVal(st, tablePrefs), attributes: storage.NewKeyVal(st, tableAttributes), logs: storage.NewLog(st, tableLog), byJID: make(map[jid.JID]*ledger), forgetting: make(map[jid.JID]chan struct{})},
 		metrics:  newMetrics(o.Metrics),
 	}
 	m.pipe.m = m
@@ -209,12 +213,6 @@ func (m *Manager) Sessions(bare jid.JID) []*Session { return m.registry.bound(ba
 // whose end others are still to be told of: Unbound has not run to its end.
 func (m *Manager) Parting(bare jid.JID) []*Session { return m.registry.parting(bare) }
 
-// ByJID returns the bound session with a full JID, or nil.
-func (m *Manager) ByJID(full jid.JID) *Session { return m.registry.byJID(full) }
-
-// Get returns the session with a public id, or nil.
-func (m *Manager) Get(id string) *Session { return m.registry.byID(id) }
-
 // Range calls fn for every session until it returns false. No lock is held
 // meanwhile; a session that comes or goes may be missed.
 func (m *Manager) Range(fn func(*Session) bool) { m.registry.walk(fn) }
@@ -236,6 +234,7 @@ func (m *Manager) StreamOpened(s *Session, host string) {
 	s.host = host
 	if s.state == NotOpen {
 		s.state = Unauthed
+		s.pass(&s.way.header)
 	}
 	s.mu.Unlock()
 	m.ran(s, m.Hooks.StreamOpened.Run(s.Context(), s))
@@ -246,6 +245,7 @@ func (m *Manager) Authenticated(s *Session, account jid.JID) {
 	s.mu.Lock()
 	if s.state == NotOpen || s.state == Unauthed {
 		s.state, s.full = Unbound, account.Bare()
+		s.pass(&s.way.login)
 	}
 	s.mu.Unlock()
 	m.ran(s, m.Hooks.Authenticated.Run(s.Context(), s))
@@ -321,6 +321,7 @@ func (m *Manager) farewell(s *Session, bound bool) {
 	}
 	m.registry.remove(s.JID().Bare(), s)
 	s.parted()
+	m.closed.remember(s)
 	why := s.Cause()
 	if err := m.Hooks.Closed.Run(s.Context(), Closing{Session: s, Cause: why}); err != nil {
 		s.Log().Error("handler failed", "err", err)
@@ -344,7 +345,7 @@ func (m *Manager) Stop(ctx context.Context) error {
 	if err := m.Hooks.Stopping.Run(ctx, struct{}{}); err != nil {
 		m.log.Error("handler failed", "err", err)
 	}
-	m.KickAll(Cause{ShuttingDown, "the server stops"}, &stream.Error{Err: "system-shutdown"})
+	m.CloseAll(Cause{ShuttingDown, "the server stops"}, &stream.Error{Err: "system-shutdown"})
 	for quiet := false; !quiet; {
 		if err := m.work.wait(ctx); err != nil {
 			return err
@@ -366,13 +367,17 @@ func (m *Manager) Stop(ctx context.Context) error {
 // Stopping reports whether the server is stopping.
 func (m *Manager) Stopping() bool { return m.stopping.Load() }
 
+// Refusing reports whether new streams are refused: the server stops, or is
+// drained.
+func (m *Manager) Refusing() bool { return m.stopping.Load() || m.draining.Load() }
+
 // Forget removes what is kept for a deleted account: its log and its cursor, and
 // what other packages keep in tables. What was on its way to the account is
 // refused.
 func (m *Manager) Forget(ctx context.Context, bare jid.JID, tables ...storage.Table) error {
 	var b storage.Batch
 	storage.DeleteAccount(&b, bare.String(), append(tables, m.logs.Table(), m.ledgers.cursors.Table(),
-		m.ledgers.prefs.Table(), m.sessions.records.Table())...)
+		m.ledgers.prefs.Table(), m.ledgers.attributes.Table(), m.sessions.records.Table())...)
 	forgotten := m.ledgers.forget(bare)
 	done := make(chan error, 1)
 	m.pipe.run(func() {

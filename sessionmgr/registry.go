@@ -21,6 +21,7 @@ type registry struct {
 type shard struct {
 	mu       sync.RWMutex
 	accounts map[string]*account // by bare JID
+	full     map[string]*Session // those that can be reached, by full JID; in the shard of the bare one
 	sessions map[string]*Session // by public id
 }
 
@@ -38,6 +39,7 @@ func newRegistry() *registry {
 	r := &registry{seed: maphash.MakeSeed()}
 	for i := range r.shards {
 		r.shards[i].accounts = make(map[string]*account)
+		r.shards[i].full = make(map[string]*Session)
 		r.shards[i].sessions = make(map[string]*Session)
 	}
 	return r
@@ -70,9 +72,13 @@ func (r *registry) parting(bare jid.JID) []*Session {
 	return nil
 }
 
-// byJID returns the session with a full JID, or nil.
+// byJID returns the session with a full JID, or nil. It looks at no session: with
+// many of them that is what costs.
 func (r *registry) byJID(full jid.JID) *Session {
-	return find(r.bound(full.Bare()), full)
+	sh := r.shard(full.Bare().String())
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	return sh.full[full.String()]
 }
 
 // byTag returns the account's session with a tag, or nil.
@@ -106,6 +112,7 @@ func (r *registry) insert(bare jid.JID, s *Session) {
 		sh.accounts[bare.String()] = a
 	}
 	a.sessions = append(slices.Clip(a.sessions), s)
+	sh.full[s.JID().String()] = s
 }
 
 // holder returns the session that has a full JID, or is about to leave it.
@@ -135,6 +142,9 @@ func (r *registry) leave(bare jid.JID, s *Session) {
 	if at := slices.Index(a.sessions, s); at >= 0 {
 		a.sessions = slices.Delete(slices.Clone(a.sessions), at, at+1)
 		a.leaving = append(a.leaving, s)
+		if full := s.JID().String(); sh.full[full] == s {
+			delete(sh.full, full)
+		}
 	}
 }
 
@@ -186,16 +196,26 @@ func (r *registry) walk(fn func(*Session) bool) {
 	var some []*Session
 	for i := range r.shards {
 		sh := &r.shards[i]
-		some = some[:0]
-		sh.mu.RLock()
-		for _, s := range sh.sessions {
-			some = append(some, s)
-		}
-		sh.mu.RUnlock()
+		some = sh.list(some[:0])
 		for _, s := range some {
 			if !fn(s) {
 				return
 			}
 		}
 	}
+}
+
+// list appends the shard's sessions. This is the longest that a shard is locked,
+// so the room for them is made before.
+func (sh *shard) list(dst []*Session) []*Session {
+	sh.mu.RLock()
+	n := len(sh.sessions)
+	sh.mu.RUnlock()
+	dst = slices.Grow(dst, n+n/8) // some may come meanwhile
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	for _, s := range sh.sessions {
+		dst = append(dst, s)
+	}
+	return dst
 }

@@ -95,6 +95,7 @@ func (m *Manager) restore(ctx context.Context, account jid.JID, x *stored) error
 	if err != nil {
 		return err
 	}
+	s.carry(l)
 	m.inOrder(func() {
 		s.ledger = l
 		s.queue.last, s.queue.untold = l.last, l.last
@@ -124,6 +125,9 @@ func (p *Snapshot) session(m *Manager) (*Session, error) {
 	if p.Device != "" || p.Software != "" || p.DeviceName != "" {
 		s.device = &Device{p.Device, p.Software, p.DeviceName}
 	}
+	if p.Attributes != nil {
+		s.attributes.Store(restoredAttributes(p.Attributes, OfSession))
+	}
 	s.handled.Store(p.Handled)
 	s.sent.Store(p.Sent)
 	s.carbons.Store(p.Carbons)
@@ -134,6 +138,7 @@ func (p *Snapshot) session(m *Manager) (*Session, error) {
 		}
 		s.reach.Store(int32(p.Priority))
 	}
+	s.step("restored by a new process", Cause{})
 	s.lost = true
 	s.sm = &acks{resumable: p.Resumable, keep: time.Duration(p.Keep) * time.Second}
 	copy(s.sm.key[:], p.Key)

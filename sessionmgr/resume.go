@@ -255,6 +255,7 @@ func (m *Manager) attach(s, temp *Session, link Link, resumed func(*Session, uin
 		away = time.Since(time.Unix(0, t))
 	}
 	s.generation++
+	s.step("resumed", Cause{})
 	s.traits, s.remote = traits, remote
 	if device != nil { // it is whose it is now
 		s.device = device

@@ -28,14 +28,15 @@ type Session struct {
 	touched atomic.Bool   // on the manager's list of links to flush
 	tailed  atomic.Bool   // tail is not empty
 	// inactive says that the client's user looks elsewhere; written with the token.
-	inactive atomic.Bool
-	carbons  atomic.Bool  // it gets copies; written with the token
-	active   atomic.Int64 // unix nanoseconds of the last stanza received
-	window   atomic.Pointer[window]
+	inactive   atomic.Bool
+	carbons    atomic.Bool // it gets copies; written with the token
+	activity   activity
+	window     atomic.Pointer[window]
+	absence    atomic.Pointer[absence]    // nil without stream management
+	resent     atomic.Pointer[resent]     // what its client may send again; nil until it is looked for
+	attributes atomic.Pointer[attributes] // what modules keep; nil until they do, or it is bound and its account has some
 	// blocklist is its account's; nil for nobody.
 	blocklist atomic.Pointer[Blocklist]
-	absence   atomic.Pointer[absence] // nil without stream management
-	resent    atomic.Pointer[resent]  // what its client may send again; nil until it is looked for
 
 	// Owned by the pipeline's token holder.
 	queue        queue
@@ -53,6 +54,8 @@ type Session struct {
 	enabling     bool     // stream management is being turned on
 	lost         bool     // the link takes nothing more
 	fetched      *segment // what it has read in the archive, nil for nothing
+
+	agenda atomic.Pointer[agenda] // nil until something is to run in its order
 
 	mu         sync.Mutex     // guards what is below
 	attached   Link           // the last link
@@ -74,6 +77,7 @@ type Session struct {
 	generation uint32 // raised whenever a link is lost or given
 	fence      uint32 // epoch, as it is for stanzas that come in
 	slots      []any
+	way        way
 	waiters    *waiters // nil as long as nobody has waited
 }
 
@@ -198,6 +202,19 @@ func (s *Session) SetInfo(info LinkInfo) {
 	s.traits, s.remote = s.m.share(info), info.Remote
 }
 
+// SetLang renews the language of the stream: each header may name another (RFC
+// 6120 §4.7.4).
+func (s *Session) SetLang(lang string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.traits.lang == lang {
+		return
+	}
+	info := s.traits.with(s.remote)
+	info.Lang = lang
+	s.traits = s.m.share(info)
+}
+
 // Handled returns how many stanzas of the client were taken, modulo 2^32.
 func (s *Session) Handled() uint32 { return s.handled.Load() }
 
@@ -218,15 +235,6 @@ func (s *Session) SetRole(role string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.role = role
-}
-
-// LastActive returns when the last stanza was received, or the time of
-// acceptance.
-func (s *Session) LastActive() time.Time {
-	if n := s.active.Load(); n != 0 {
-		return time.Unix(0, n)
-	}
-	return s.Created()
 }
 
 // SetPresence records the client's undirected presence: st is nil when it is
@@ -324,6 +332,7 @@ func (s *Session) endNow(why Cause) (first bool, was State, binding bool, link L
 	}
 	was, link, binding = s.state, s.linkNow(), s.binding
 	s.state, s.cause, s.linked = Destroyed, &why, false
+	s.step("ended", why)
 	s.wakeDone()
 	s.wakeDrained()
 	return true, was, binding, link

@@ -55,24 +55,25 @@ const (
 // needs to know to be the same session again. Fields are only ever added;
 // Version tells an older program that it can't read a record.
 type Snapshot struct {
-	Version    int       `json:"v"`
-	ID         string    `json:"id"`
-	JID        string    `json:"jid"`
-	Created    time.Time `json:"created"`
-	Lang       string    `json:"lang,omitempty"`
-	Presence   string    `json:"presence,omitempty"` // as on the wire; "" while unavailable
-	Priority   int8      `json:"priority,omitempty"`
-	Interested bool      `json:"interested,omitempty"`
-	Handled    uint32    `json:"handled"` // stanzas of the client, modulo 2^32
-	Sent       uint32    `json:"sent"`    // stanzas to the client, modulo 2^32
-	Resumes    uint32    `json:"resumes,omitempty"`
-	Resumable  bool      `json:"resumable,omitempty"`
-	Keep       int       `json:"keep,omitempty"` // seconds that it may hibernate
-	Carbons    bool      `json:"carbons,omitempty"`
-	Key        []byte    `json:"key,omitempty"` // SHA-256 of the secret in the stream's id
-	Device     string    `json:"device,omitempty"`
-	Software   string    `json:"software,omitempty"`
-	DeviceName string    `json:"device_name,omitempty"`
+	Version    int                        `json:"v"`
+	ID         string                     `json:"id"`
+	JID        string                     `json:"jid"`
+	Created    time.Time                  `json:"created"`
+	Lang       string                     `json:"lang,omitempty"`
+	Presence   string                     `json:"presence,omitempty"` // as on the wire; "" while unavailable
+	Priority   int8                       `json:"priority,omitempty"`
+	Interested bool                       `json:"interested,omitempty"`
+	Handled    uint32                     `json:"handled"` // stanzas of the client, modulo 2^32
+	Sent       uint32                     `json:"sent"`    // stanzas to the client, modulo 2^32
+	Resumes    uint32                     `json:"resumes,omitempty"`
+	Resumable  bool                       `json:"resumable,omitempty"`
+	Keep       int                        `json:"keep,omitempty"` // seconds that it may hibernate
+	Carbons    bool                       `json:"carbons,omitempty"`
+	Key        []byte                     `json:"key,omitempty"` // SHA-256 of the secret in the stream's id
+	Device     string                     `json:"device,omitempty"`
+	Software   string                     `json:"software,omitempty"`
+	DeviceName string                     `json:"device_name,omitempty"`
+	Attributes map[string]storedAttribute `json:"attributes,omitempty"`
 }
 
 // snapshotVersion is what this program writes.
@@ -83,8 +84,8 @@ const snapshotVersion = 1
 func Keepings() map[string]Keeping {
 	return map[string]Keeping{
 		"id": Durable, "created": Durable, "full": Durable, "handled": Durable, "sent": Durable, "absence": Durable,
-		"presence": Durable, "priority": Durable, "interested": Durable, "carbons": Durable,
-		"inactive": Volatile, "resting": Volatile,
+		"presence": Durable, "priority": Durable, "interested": Durable, "carbons": Durable, "attributes": Durable,
+		"inactive": Volatile, "agenda": Volatile, "way": Volatile, "resting": Volatile,
 		"m": Rebuildable, "host": Rebuildable, "state": Rebuildable, "reach": Rebuildable,
 		"role": Rebuildable, "blocklist": Rebuildable, "resumable": Durable, "device": Durable, "sm": Durable, "queue": Durable,
 		"attached": Volatile, "generation": Volatile, "fence": Volatile, "epoch": Volatile, "window": Volatile,
@@ -92,7 +93,7 @@ func Keepings() map[string]Keeping {
 		"linked": Volatile, "traits": Volatile, "remote": Volatile, "cause": Volatile, "slots": Volatile, "waiters": Volatile, "mu": Volatile,
 		"pendingBatch": Volatile, "touched": Volatile, "behind": Volatile, "lost": Volatile, "tail": Volatile, "tailed": Volatile, "pushed": Volatile,
 		"ledger": Rebuildable, "binding": Volatile, "left": Volatile,
-		"held": Volatile, "active": Volatile,
+		"held": Volatile, "activity": Volatile,
 	}
 }
 
@@ -111,6 +112,7 @@ func (s *Session) Snapshot() Snapshot {
 	if s.device != nil {
 		snap.Device, snap.Software, snap.DeviceName = s.device.ID, s.device.Software, s.device.Name
 	}
+	snap.Attributes = s.attributes.Load().stored()
 	if a := s.absence.Load(); a != nil {
 		snap.Resumes = a.resumes.Load()
 		if s.resumable {

@@ -19,7 +19,7 @@ ask the server that runs on the data folder.`,
 		`  weir session list
   weir session show juliet@localhost/balcony
   weir session kick juliet@localhost/balcony --text "please update your client"`,
-		sessionListCommand(), sessionShowCommand(), sessionKickCommand())
+		sessionListCommand(), sessionCountCommand(), sessionShowCommand(), sessionExplainCommand(), sessionKickCommand())
 }
 
 // sessionFlags are what all commands about sessions have.
@@ -77,17 +77,17 @@ func sessionListCommand() *cobra.Command {
 		Short: "List sessions",
 		Long: `List the sessions of all accounts, or of one. Streams that have not logged in yet
 are listed too, without an address.`,
-		Example: "  weir session list\n  weir session list juliet@localhost\n  weir session list --json",
+		Example: "  weir session list\n  weir session list juliet@localhost\n  weir session list --state hibernating\n  weir session list --json",
 		Args:    cobra.MaximumNArgs(1),
 	}
 	flags := sessionFlagsOf(cmd)
+	query := queryOf(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		account := ""
 		if len(args) > 0 {
-			account = args[0]
+			query.Account = args[0]
 		}
 		return flags.with(cmd, func(ctx context.Context, t *target) error {
-			all, err := t.Sessions(ctx, account)
+			all, err := t.SessionsOf(ctx, *query)
 			if err != nil {
 				return err
 			}
@@ -201,13 +201,18 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 		{"inactive", yes(d.Inactive)},
 		{"connected", at(d.Connected, now)},
 		{"last stanza from it", at(d.LastActive, now)},
+		{"last use of it", at(d.LastVisible, now)},
 		{"from", from},
 		{"TLS", tls},
+		{"asked for by TLS", dash(d.SNI)},
+		{"language", dash(d.Lang)},
 		{"logged in by", dash(d.Mechanism)},
 		{"channel binding", dash(d.Binding)},
 		{"device", deviceOf(d) + " (" + dash(d.Device) + ")"},
 		{"stanzas from it", strconv.FormatUint(uint64(d.Handled), 10)},
 		{"stanzas to it", strconv.FormatUint(uint64(d.Sent), 10)},
+		{"received from it", traffic(d.In)},
+		{"given to it", traffic(d.Out)},
 		{"bytes waiting", strconv.Itoa(d.Waiting)},
 	}
 	rows = append(rows, ackRows(d, now)...)
@@ -221,6 +226,11 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 		rows = append(rows, []string{"ended", d.Cause})
 	}
 	return table(w, nil, rows)
+}
+
+// traffic is what went one way since the server was started.
+func traffic(t sessionmgr.Traffic) string {
+	return fmt.Sprintf("%s, %d presence, %s, %s", plural(int(t.Messages), "message"), t.Presence, plural(int(t.IQs), "IQ"), plural(int(t.Bytes), "byte"))
 }
 
 // ackRows tells of a session's stream management.
@@ -290,33 +300,4 @@ func at(t, now time.Time) string {
 		return "never"
 	}
 	return t.Local().Format(time.DateTime) + " (" + ago(now, t) + ")"
-}
-
-func sessionKickCommand() *cobra.Command {
-	var text string
-	cmd := &cobra.Command{
-		Use:   "kick ID",
-		Short: "End a session",
-		Long: `End a session, by its id or its full address. Its client is told policy-violation
-and the text, and may come back at once: lock the account with "weir user disable"
-to keep it out.`,
-		Example: `  weir session kick juliet@localhost/balcony --text "please update your client"`,
-		Args:    exactly("the id or the full address of a session"),
-	}
-	flags := sessionFlagsOf(cmd)
-	cmd.Flags().StringVar(&text, "text", "", "what the client is told (default \"an administrator ended this session\")")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return flags.with(cmd, func(ctx context.Context, t *target) error {
-			d, err := t.Kick(ctx, args[0], text)
-			if err != nil {
-				return err
-			}
-			if flags.json {
-				return writeJSON(cmd.OutOrStdout(), d)
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s kicked\n", d.ID, printable(d.JID))
-			return err
-		})
-	}
-	return cmd
 }

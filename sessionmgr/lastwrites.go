@@ -10,14 +10,15 @@ import (
 // at takes microseconds unless the machine is busy or the client doesn't read.
 const lastWrites = time.Second
 
-// KickAll kicks every session because the server stops. Where a link is writing,
+// CloseAll kicks every session. Nobody is kept from coming back: [Manager.Drain]
+// and [Manager.Stop] do that. Where a link is writing,
 // and its client can't resume, it first waits for that, up to a second for all of
 // them together: a client that has read a message would otherwise get it again
 // after the restart, since a write is accounted for a moment after its bytes are
 // out. It blocks meanwhile, so it is called with no lock held.
-func (m *Manager) KickAll(why Cause, goodbye *stream.Error) { m.kickAll(why, goodbye, lastWrites) }
+func (m *Manager) CloseAll(why Cause, goodbye *stream.Error) { m.endAll(why, goodbye, lastWrites) }
 
-func (m *Manager) kickAll(why Cause, goodbye *stream.Error, most time.Duration) {
+func (m *Manager) endAll(why Cause, goodbye *stream.Error, most time.Duration) {
 	m.FlushTouched()
 	var writing []*Session
 	m.Range(func(s *Session) bool {

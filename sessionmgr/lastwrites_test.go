@@ -13,7 +13,7 @@ func TestWhatIsBeingWrittenIsNotOwed(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		h.kickAll(Cause{ShuttingDown, "test"}, nil, time.Hour)
+		h.endAll(Cause{ShuttingDown, "test"}, nil, time.Hour)
 	}()
 	h.until(func() bool { return h.parked() == 1 })
 	if juliet.State() != Bound {
@@ -36,7 +36,7 @@ func TestWhatIsBeingWrittenIsNotOwed(t *testing.T) {
 func TestWhoDoesNotReadIsNotWaitedFor(t *testing.T) {
 	h := newHouse(t)
 	writing(h)
-	h.kickAll(Cause{ShuttingDown, "test"}, nil, time.Millisecond)
+	h.endAll(Cause{ShuttingDown, "test"}, nil, time.Millisecond)
 	h.Stop(t.Context())
 	again := newHouseOn(t, h.store)
 	juliet := again.bind("juliet@verona.lit/balcony")

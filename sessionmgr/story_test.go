@@ -1,0 +1,105 @@
+package sessionmgr
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/jid"
+)
+
+// told returns a story without its times, in one line.
+func (st Story) told() string {
+	var parts []string
+	for _, x := range st.Steps {
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s: %s %s", x.State, x.What, x.Cause)))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// TestExplain follows a session through its states, and past its end.
+func TestExplain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		juliet := h.bind("juliet@verona.lit/balcony")
+		id := juliet.enable()
+		time.Sleep(time.Minute)
+		juliet.cut()
+		time.Sleep(time.Minute)
+		juliet = h.mustResume("juliet@verona.lit", id, 0)
+		want := "c2s_unauthed: connection accepted; c2s_unauthed: stream opened; c2s_unbound: logged in; c2s: resource bound; " +
+			"c2s_hibernating: connection lost link-lost; c2s: resumed"
+		st, ok := h.Explain(juliet.ID())
+		if !ok || st.told() != want || st.Session.State != "c2s" {
+			t.Errorf("told %q", st.told())
+		}
+		if gap := st.Steps[5].At.Sub(st.Steps[4].At); gap != time.Minute {
+			t.Errorf("it was away for %v", gap)
+		}
+		h.Kick(juliet.Session, Cause{Kicked, "late"}, nil)
+		want += "; c2s_destroyed: ended kicked: late"
+		if st, ok := h.Explain(juliet.ID()); !ok || st.told() != want || st.Session.Cause != "kicked: late" || st.Session.State != "c2s_destroyed" {
+			t.Errorf("told %q of %+v", st.told(), st.Session)
+		}
+		if st, ok := h.ExplainJID(juliet.JID()); !ok || st.Session.ID != juliet.ID() {
+			t.Errorf("the last with that address is %+v", st.Session)
+		}
+		if st, ok := h.Explain("nobody"); ok {
+			t.Errorf("nobody is %+v", st.Session)
+		}
+	})
+}
+
+// TestClosedSessionsAreBounded: of sessions that ended the newest are known, and
+// strangers push out strangers only.
+func TestClosedSessionsAreBounded(t *testing.T) {
+	h := newHouse(t)
+	juliet := h.bind("juliet@verona.lit/balcony")
+	h.Kick(juliet.Session, Cause{Kicked, ""}, nil)
+	var first, last *client
+	for i := range 2*closedUnknown + 1 {
+		last = &client{h: h}
+		last.Session = h.Open(last, LinkInfo{})
+		h.Closed(last.Session, last, Cause{Code: LinkLost})
+		if i == 0 {
+			first = last
+		}
+	}
+	for c, want := range map[*client]bool{juliet: true, first: false, last: true} {
+		if _, ok := h.Explain(c.ID()); ok != want {
+			t.Errorf("%s is known: %v, want %v", c.ID(), ok, want)
+		}
+	}
+	if n := len(h.closed.unknown.list); n != closedUnknown {
+		t.Errorf("%d strangers are known", n)
+	}
+}
+
+// TestStepsAreBounded: a client that comes and goes leaves its last steps, and
+// those of its beginning.
+func TestStepsAreBounded(t *testing.T) {
+	h := newHouse(t)
+	juliet := h.bind("juliet@verona.lit/balcony")
+	id := juliet.enable()
+	for range maxSteps {
+		juliet.cut()
+		juliet = h.mustResume("juliet@verona.lit", id, 0)
+	}
+	st, _ := h.ExplainJID(jid.MustParse("juliet@verona.lit/balcony"))
+	if n := len(st.Steps); n != 4+maxSteps || st.Steps[3].What != "resource bound" || st.Steps[n-1].What != "resumed" {
+		t.Errorf("%d steps: %s", n, st.told())
+	}
+	if err := h.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	h = newHouseOn(t, h.store)
+	if err := h.Restore(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if st, _ = h.ExplainJID(jid.MustParse("juliet@verona.lit/balcony")); st.told() != "c2s_unauthed: connection accepted; c2s_hibernating: restored by a new process" {
+		t.Errorf("after a restart %q", st.told())
+	}
+}
