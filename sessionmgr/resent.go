@@ -110,7 +110,9 @@ func (m *Manager) barrier(ctx context.Context) {
 // there, that its client may have given up for this one.
 func (m *Manager) lostSession(ctx context.Context, account jid.JID, s *Session) (bool, error) {
 	lost := false
+	here := map[uint64]bool{s.queue.tag: true}
 	for _, x := range m.registry.bound(account) {
+		here[x.queue.tag] = true
 		lost = lost || x != s && x.isResumable()
 	}
 	if lost {
@@ -118,7 +120,10 @@ func (m *Manager) lostSession(ctx context.Context, account jid.JID, s *Session) 
 	}
 	list, err := m.sessions.all(ctx, account.String())
 	for _, x := range list {
-		if !x.ended.IsZero() && time.Since(x.ended) < resentFor {
+		switch {
+		case !x.ended.IsZero() && time.Since(x.ended) < resentFor:
+			return true, err
+		case x.ended.IsZero() && !here[x.tag]: // the disk was full as it ended, and its record stayed
 			return true, err
 		}
 	}

@@ -124,3 +124,28 @@ func TestStaleOfAnEndedSession(t *testing.T) {
 	h.settle()
 	juliet.want("n1")
 }
+
+// TestSentTwiceAfterAFullDisk: a session that ended while the disk was full is
+// remembered, although that could not be written down yet.
+func TestSentTwiceAfterAFullDisk(t *testing.T) {
+	h, g := newGatedHouse(t)
+	h.o.Archive = ArchiveAlways // the log of who sends is looked at
+	juliet := h.online("juliet@verona.lit/balcony", 0)
+	before := h.bind("romeo@verona.lit/orchard")
+	before.enable()
+	before.send(withOrigin(1))
+	juliet.want("n1")
+	g.set(false, fmt.Errorf("disk: %w", storage.ErrFull))
+	t.Cleanup(func() { g.set(false, nil) })
+	h.Kick(before.Session, Cause{Code: Kicked}, nil)
+	h.until(func() (quiet bool) {
+		h.inOrder(func() { quiet = h.pipe.idle() })
+		return quiet
+	})
+	g.set(false, nil)
+	after := h.bind("romeo@verona.lit/street")
+	after.enable()
+	after.send(withOrigin(1))
+	after.send(withOrigin(2))
+	juliet.want("n2")
+}
