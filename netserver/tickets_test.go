@@ -127,16 +127,21 @@ func TestTicketsOff(t *testing.T) {
 		"TLS 1.2 at most": newTicketHouse(t, NewTickets(TicketOptions{}), func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }),
 	} {
 		cache := newCache()
-		if h.visit("a.example", cache) || h.visit("a.example", cache) {
-			t.Error(name, ": resumed")
+		for range 2 {
+			if h.visit("a.example", cache) {
+				t.Error(name, ": resumed")
+			}
 		}
 	}
 	h := newTicketHouse(t, NewTickets(TicketOptions{}))
 	cache := newCache()
-	if h.visit("a.example", cache, tlsVersion(tls.VersionTLS12)) || h.visit("a.example", cache, tlsVersion(tls.VersionTLS12)) {
-		t.Error("a session of TLS 1.2 was resumed")
+	for range 2 {
+		if h.visit("a.example", cache, tlsVersion(tls.VersionTLS12)) {
+			t.Error("a session of TLS 1.2 was resumed")
+		}
 	}
-	if !h.visit("b.example", cache) && !h.visit("b.example", cache) {
+	h.visit("b.example", cache)
+	if !h.visit("b.example", cache) {
 		t.Error("TLS 1.3 isn't resumed: the test proves nothing")
 	}
 }

@@ -17,7 +17,6 @@ import (
 
 // nobody hears of anybody; it notes for whom it was asked.
 type nobody struct {
-	m     *sessionmgr.Manager
 	about []jid.JID
 	seen  []string
 }
