@@ -42,6 +42,8 @@ type client struct {
 	dubious  time.Time // a request to resume or bind was left behind unanswered, last then
 	unlucky  int       // attempts in a row that didn't lead to a session
 	asked    time.Time // an <r/> is unanswered since, or zero
+	shows    int32     // how often it has shown its presence
+	awake    int32     // the stream that was told that somebody looks
 
 	orders chan order
 
@@ -80,6 +82,7 @@ type world struct {
 	clients []*client // all; the one with an account's number is that account's
 	// accounts are the first of clients: one for each account.
 	accounts []*client
+	contacts [][]int32      // of each account; nil if the server has no rosters
 	wander   bool           // some clients come back as another resource
 	calm     atomic.Bool    // no new messages
 	calmed   chan struct{}  // closed once it is calm

@@ -75,7 +75,7 @@ func (c *client) copies(s *stream) error {
 		}
 		if answer {
 			c.note(history.Event{Kind: history.Copying})
-			return c.other(s, "<presence><priority>-1</priority></presence>")
+			return c.show(s)
 		}
 	}
 }

@@ -126,12 +126,10 @@ func (c *client) boundAtOnce(s *stream, success *testclient.Element) error {
 	c.note(history.Event{Kind: history.Enabled})
 	c.session, c.forget, c.asked = &session{id: enabled.Get("id")}, false, time.Time{}
 	c.address.Store(&jid)
-	presence := "<presence/>"
 	if c.device > 0 {
 		c.note(history.Event{Kind: history.Copying})
-		presence = "<presence><priority>-1</priority></presence>"
 	}
-	if err := c.other(s, presence); err != nil {
+	if err := c.show(s); err != nil {
 		return err
 	}
 	return c.adopt(s)

@@ -33,6 +33,8 @@
 //	-resend-blind     clients that begin a new session without asking for the old one
 //	                  send its unacknowledged messages again half of the time, in place
 //	                  of giving them up: for a server that knows them by their origin-id
+//	-contacts         accounts are contacts of their neighbours, and what they see of
+//	                  each other's presence is checked
 //	-loose-acks       excuse what comes again because a kill made the server forget
 //	                  an acknowledgement of a client that then began a new session
 //	-loose-resends    excuse copies of what a client sent again in a new session

@@ -30,6 +30,7 @@ type options struct {
 	looseAcks bool
 	looseSend bool
 	blind     bool
+	friends   bool
 
 	out io.Writer // gets the progress
 	// quiet is how long the end of the run may take until nothing more comes, beyond
@@ -83,6 +84,7 @@ func (o *options) flags(out io.Writer) *flag.FlagSet {
 	f.StringVar(&o.dir, "dir", "", "folder of the run; default: a new one in the folder for temporary files")
 	f.BoolVar(&o.keep, "keep", false, "keep that folder, with the history, although all is well")
 	f.BoolVar(&o.looseAcks, "loose-acks", false, "excuse what comes again in a new session because a kill made the server forget an acknowledgement")
+	f.BoolVar(&o.friends, "contacts", false, "make accounts contacts of each other, and check what they see of each other's presence")
 	f.BoolVar(&o.blind, "resend-blind", false, "who begins a new session without asking sends again half of the time: for a server that knows messages by their origin-id")
 	f.BoolVar(&o.looseSend, "loose-resends", false, "excuse copies of what a client sent again in a new session")
 	return f

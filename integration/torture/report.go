@@ -12,7 +12,7 @@ import (
 const most = 5
 
 // promises are what findings are about.
-var promises = []string{"lost", "doubled", "reordered", "unstamped", "copies", "stuck", "bounced", "h", "fault", "archive", "wrong", "server", "harness"}
+var promises = []string{"lost", "doubled", "reordered", "unstamped", "copies", "stuck", "bounced", "h", "fault", "archive", "presence", "wrong", "server", "harness"}
 
 // print writes the table and, where promises were broken, their stories.
 func (r *report) print(w io.Writer) {
@@ -25,7 +25,7 @@ func (r *report) print(w io.Writer) {
 		name string
 		n    int
 	}{
-		{"messages sent", r.Sent}, {"acknowledged", r.Acked}, {"received", r.Received}, {"copies", r.Copies},
+		{"messages sent", r.Sent}, {"acknowledged", r.Acked}, {"received", r.Received}, {"copies", r.Copies}, {"views of contacts", r.Views},
 		{"sessions", r.Sessions}, {"resumes", r.Resumes}, {"failed resumes", r.Refused},
 		{"kills", did[history.Killed]}, {"torn logs", did["tear"]}, {"clean restarts", did["restart"]},
 		{"cuts", did["cut"]}, {"half-open", did["abandon"]}, {"slow readers", did["slow"]}, {"stops (SIGSTOP)", did["pause"]},

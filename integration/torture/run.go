@@ -110,6 +110,9 @@ func (w *world) all(ctx context.Context, n *nemesis) (history.Run, error) {
 	if err := w.addDevices(ctx); err != nil {
 		return history.Run{}, err
 	}
+	if err := w.befriend(ctx); err != nil {
+		return history.Run{}, err
+	}
 	clientsCtx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	for _, c := range w.clients {
@@ -125,7 +128,7 @@ func (w *world) all(ctx context.Context, n *nemesis) (history.Run, error) {
 	if err != nil {
 		return history.Run{}, err
 	}
-	r := history.Run{}
+	r := history.Run{Contacts: w.contacts}
 	for _, c := range w.clients {
 		if c.device > 0 {
 			r.Devices = append(r.Devices, history.Device{Account: c.id, Log: c.log})
@@ -213,6 +216,7 @@ func (w *world) settle(ctx context.Context, n *nemesis) error {
 		}
 		w.becalm(ctx)
 	}
+	n.note(history.Quiet, w.server.process, "")
 	n.note("last round", w.server.process, "everybody leaves and comes back")
 	for _, c := range w.clients {
 		n.order(c, order{do: doLeave})
@@ -221,6 +225,7 @@ func (w *world) settle(ctx context.Context, n *nemesis) error {
 		return err
 	}
 	w.becalm(ctx)
+	n.note(history.Quiet, w.server.process, "")
 	return nil
 }
 

@@ -31,6 +31,7 @@ type pending struct {
 	peer   int32
 	seq    int32
 	full   bool
+	status string // of presence for everybody
 }
 
 // errFull says that the disk of the server is full. Neither can a session be
@@ -192,7 +193,10 @@ func (c *client) resend(s *stream) error {
 
 // noteSent logs that a stanza leaves.
 func (c *client) noteSent(p pending) {
-	e := history.Event{Kind: history.SentOther, N: p.n}
+	e := history.Event{Kind: history.SentOther, N: p.n, Note: p.status}
+	if p.status != "" {
+		e.Flags = history.Shows
+	}
 	if p.letter {
 		e.Kind, e.Peer, e.Seq = history.Sent, p.peer, p.seq
 		if p.full {
@@ -246,7 +250,7 @@ func (c *client) bind(s *stream) error {
 	if c.device > 0 {
 		return c.copies(s)
 	}
-	if err := c.other(s, "<presence/>"); err != nil {
+	if err := c.show(s); err != nil {
 		return err
 	}
 	return c.adopt(s)

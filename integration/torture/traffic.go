@@ -41,7 +41,9 @@ func (c *client) handle(s *stream, e *testclient.Element) error {
 	case e.Name.Local == "iq" && (e.Get("type") == "get" || e.Get("type") == "set"):
 		err = c.other(s, "<iq type='result' id='"+e.Get("id")+"' to='"+e.Get("from")+"'/>")
 	case e.Name.Local == "presence" && e.Get("from") == c.full() && e.Get("type") == "":
-		c.note(history.Event{Kind: history.Available})
+		c.note(history.Event{Kind: history.Available, Note: c.resource})
+	case e.Name.Local == "presence":
+		c.saw(e)
 	}
 	if err == nil && c.session.in-c.session.told >= 20 {
 		err = c.give(s)
@@ -207,10 +209,10 @@ func (c *client) traffic(s *stream) error {
 		err = c.other(s, "<presence to='"+bare+"'><status>"+id+"</status></presence>")
 	case dice < 92:
 		err = c.other(s, "<iq type='get' to='"+domain+"' id='"+id+"'><ping xmlns='urn:xmpp:ping'/></iq>")
-	case dice < 97:
+	case dice < 95:
 		err = c.other(s, "<iq type='get' to='"+c.full()+"' id='"+id+"'><ping xmlns='urn:xmpp:ping'/></iq>")
 	default:
-		err = c.other(s, "<presence><status>"+id+"</status></presence>")
+		err = c.show(s)
 	}
 	if err == nil && s.features.Child(nsCSI, "csi") != nil && c.rng.IntN(10) == 0 { // XEP-0352: it changes what isn't kept
 		err = s.send("<" + []string{"active", "inactive"}[c.rng.IntN(2)] + " xmlns='" + nsCSI + "'/>")
@@ -244,7 +246,16 @@ func (c *client) chores(s *stream) error {
 			return err
 		}
 	}
-	if c.session.told != c.session.in && c.calm.Load() {
+	if !c.calm.Load() {
+		return nil
+	}
+	if c.awake != c.streams && s.features.Child(nsCSI, "csi") != nil {
+		c.awake = c.streams // or what contacts show would wait
+		if err := s.send("<active xmlns='" + nsCSI + "'/>"); err != nil {
+			return err
+		}
+	}
+	if c.session.told != c.session.in {
 		return c.give(s)
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 // Finding is a promise that was broken.
 type Finding struct {
 	// Promise is which: "lost", "doubled", "reordered", "unstamped", "stuck", "bounced", "h",
-	// "fault", "archive", "wrong", "server", or "harness" where the run contradicts itself.
+	// "fault", "archive", "presence", "wrong", "server", or "harness" where the run contradicts itself.
 	Promise string
 	Client  int32 // who saw it; -1: nobody in particular
 	At      time.Duration
@@ -42,6 +42,7 @@ type Verdict struct {
 	Again                 int           // copies in later sessions that nobody could prevent
 	Excused               int           // by Rules, or because they were written to a session before it had stream management
 	Copies                int           // that came to further devices
+	Views                 int           // of a contact by a client, held against what was so
 	Bounced               int           // messages, while the disk was full
 	Outage                time.Duration // the longest time that a client was without a session
 }
@@ -103,6 +104,7 @@ func Check(run Run, rules Rules) Verdict {
 	}
 	j.archives()
 	j.devices()
+	j.presence()
 	slices.SortStableFunc(j.Findings, func(a, b Finding) int { return int(min(max(a.At-b.At, -1), 1)) })
 	return j.Verdict
 }

@@ -70,12 +70,12 @@ func TestCheckArchives(t *testing.T) {
 		if got := v.Count("archive"); got != x.want || len(v.Findings) != x.want {
 			t.Errorf("%s: %v", x.name, v.Findings)
 		}
-		if len(v.NotChecked) != 1 {
+		if len(v.NotChecked) != 2 {
 			t.Errorf("%s: not checked: %q", x.name, v.NotChecked)
 		}
 	}
 	p.run.Archives = nil
-	if v := Check(p.run, Rules{}); len(v.NotChecked) != 2 {
+	if v := Check(p.run, Rules{}); len(v.NotChecked) != 3 {
 		t.Errorf("without archives, not checked: %q", v.NotChecked)
 	}
 }

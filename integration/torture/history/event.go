@@ -14,12 +14,12 @@ const (
 	Connected Kind = iota // a stream begins; N is the number of the server's process
 	Bound                 // a bind request leaves: a new session begins (flag Moved: another resource than before)
 	Enabled               // <enabled/> came, both counters are 0
-	Available             // the session's own presence came back
+	Available             // the session's own presence came back; Note is its resource
 	Asked                 // <resume/> leaves with h=N: what the client has
 	Resumed               // <resumed/> came with h=N
 	Failed                // <failed/> came, with h=N if flag HasH
 	Sent                  // a message to Peer leaves as stanza N (flag Full: to a full address)
-	SentOther             // another stanza leaves as stanza N
+	SentOther             // another stanza leaves as stanza N (flag Shows: it is presence for everybody, Note is its status)
 	Dropped               // the message to Peer won't be sent again, although nobody acknowledged it
 	Acked                 // <a/> came with h=N
 	Gave                  // <a/> leaves with h=N
@@ -28,6 +28,7 @@ const (
 	Wrong                 // something came that may not come; Note says what
 	Copying               // a further device was told that it gets copies
 	Copied                // a copy of a message with Peer came as stanza N (flag FromUs: one that the account sent)
+	Saw                   // presence of the contact Peer came; Note is its resource and its status (flag Gone: it is unavailable; no resource: all of it)
 	Ended                 // the stream is over for the client; Note says why
 )
 
@@ -35,7 +36,7 @@ const (
 func (k Kind) String() string {
 	names := [...]string{"connected to process", "binds", "enabled", "is available", "asks to resume, has", "resumed, h is",
 		"not resumed, h is", "sends as stanza", "sends another stanza", "gives up", "is acknowledged up to", "acknowledges up to",
-		"gets as stanza", "gets back an error for", "SAW WHAT MAY NOT BE:", "gets copies", "gets a copy as stanza",
+		"gets as stanza", "gets back an error for", "SAW WHAT MAY NOT BE:", "gets copies", "gets a copy as stanza", "sees",
 		"stream over:"}
 	if int(k) < len(names) {
 		return names[k]
@@ -50,6 +51,8 @@ const (
 	Delayed                   // Got: it has a delay stamp
 	FromUs                    // Copied: the account sent it, else it got it
 	Moved                     // Bound: as another resource than the session before, which the server may still keep
+	Shows                     // SentOther: presence for all contacts
+	Gone                      // Saw: unavailable
 )
 
 // Event is one line of a client's log.
@@ -96,6 +99,7 @@ const (
 	Roomy   Deed = "roomy"   // it no longer is
 	Faulted Deed = "fault"   // process N was told that an fsync failed, at the latest at At
 	Failure Deed = "failure" // process N did what no process may: Note says what
+	Quiet   Deed = "quiet"   // all is delivered that was sent, and nobody sends anything
 )
 
 // Incident is one line of the nemesis's log.
@@ -119,6 +123,9 @@ type Run struct {
 	Incidents []Incident
 	// Archives has the archive of each client, nil where the server offers none.
 	Archives [][]Archived
+	// Contacts has, for each client, those whose presence it sees; nil where the
+	// server offers no rosters.
+	Contacts [][]int32
 }
 
 // Rules are what a run is judged by beyond the promises that hold always.

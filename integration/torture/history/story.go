@@ -68,7 +68,7 @@ func (r *Run) log(client int32) Log {
 
 // milestone reports whether an event belongs to every story of its time.
 func milestone(k Kind) bool {
-	return k != Sent && k != SentOther && k != Got && k != Bounced && k != Dropped && k != Copied
+	return k != Sent && k != SentOther && k != Got && k != Bounced && k != Dropped && k != Copied && k != Saw
 }
 
 // about reports whether an event is about a message.
@@ -100,12 +100,15 @@ func sentence(e *Event) string {
 		s += fmt.Sprintf(" %d: message %d with peer %d", e.N, e.Seq, e.Peer)
 	case Dropped, Bounced:
 		s += fmt.Sprintf(" message %d to peer %d", e.Seq, e.Peer)
+	case Saw:
+		s += fmt.Sprintf(" client %d", e.Peer)
 	}
 	for _, f := range []struct {
 		bit  uint8
 		kind Kind
 		word string
-	}{{Delayed, Got, "with a delay stamp"}, {Moved, Bound, "as another resource"}, {Full, Sent, "to a full address"}, {FromUs, Copied, "sent by us"}} {
+	}{{Delayed, Got, "with a delay stamp"}, {Moved, Bound, "as another resource"}, {Full, Sent, "to a full address"}, {FromUs, Copied, "sent by us"},
+		{Gone, Saw, "unavailable"}} {
 		if e.Kind == f.kind && e.Has(f.bit) {
 			s += ", " + f.word
 		}
