@@ -161,10 +161,6 @@ func (s *Server) endSessions(ctx context.Context, c auth.AccountChange) {
 	if c.Kind == auth.PasswordChanged {
 		spared, _ = sessionmgr.FromContext(ctx)
 	}
-	s.Sessions.Range(func(x *sessionmgr.Session) bool {
-		if x != spared && x.JID().Bare() == c.JID {
-			s.Sessions.Kick(x, sessionmgr.Cause{Code: sessionmgr.AccountGone, Text: c.Kind.String()}, &stream.Error{Err: "not-authorized"})
-		}
-		return true
-	})
+	s.Sessions.KickAll(sessionmgr.Filter{Account: c.JID, Where: func(x *sessionmgr.Session) bool { return x != spared }},
+		sessionmgr.Cause{Code: sessionmgr.AccountGone, Text: c.Kind.String()}, &stream.Error{Err: "not-authorized"})
 }

@@ -21,10 +21,8 @@ func (s *Server) knowRoles() {
 
 // roleChanged tells the sessions of an account its new role.
 func (s *Server) roleChanged(ctx context.Context, account jid.JID) {
-	s.Sessions.Range(func(x *sessionmgr.Session) bool {
-		if x.JID().Bare() == account {
-			s.renewRole(ctx, x)
-		}
+	s.Sessions.RangeOf(sessionmgr.Filter{Account: account}, func(x *sessionmgr.Session) bool {
+		s.renewRole(ctx, x)
 		return true
 	})
 }

@@ -332,10 +332,7 @@ func (m *Manager) farewell(s *Session, bound bool) {
 
 // closeAll ends every session with system-shutdown, at once.
 func (m *Manager) closeAll(why Cause) {
-	m.Range(func(s *Session) bool {
-		m.Kick(s, why, &stream.Error{Err: "system-shutdown"}) // RFC 6120 §4.9.3.20
-		return true
-	})
+	m.KickAll(Filter{}, why, &stream.Error{Err: "system-shutdown"}) // RFC 6120 §4.9.3.20
 }
 
 // Stop ends every session and waits until everything submitted has been
