@@ -120,10 +120,8 @@ func (m *Manager) lostSession(ctx context.Context, account jid.JID, s *Session) 
 	}
 	list, err := m.sessions.all(ctx, account.String())
 	for _, x := range list {
-		switch {
-		case !x.ended.IsZero() && time.Since(x.ended) < resentFor:
-			return true, err
-		case x.ended.IsZero() && !here[x.tag]: // the disk was full as it ended, and its record stayed
+		unburied := x.ended.IsZero() && !here[x.tag] // the disk was full as it ended, and its record stayed
+		if unburied || !x.ended.IsZero() && time.Since(x.ended) < resentFor {
 			return true, err
 		}
 	}
