@@ -40,12 +40,9 @@ func (mod *Module) end(_ context.Context, by jid.JID, answer *dataform.Form) (Re
 	return Result{Note: fmt.Sprintf("%d sessions ended", n), Failed: n == 0}, nil
 }
 
-// announceAtOnce is how many sessions get an announcement in one turn.
-const announceAtOnce = 500
-
 // announce sends a headline to every session that is available. It isn't kept
 // for anybody: it is for those who are here.
-func (mod *Module) announce(_ context.Context, by jid.JID, answer *dataform.Form) (Result, error) {
+func (mod *Module) announce(ctx context.Context, by jid.JID, answer *dataform.Form) (Result, error) {
 	text := strings.Join(answer.Values("announcement"), "\n")
 	from, err := jid.New("", by.Domain(), "")
 	if err != nil {
@@ -56,25 +53,12 @@ func (mod *Module) announce(_ context.Context, by jid.JID, answer *dataform.Form
 	if err != nil {
 		return Result{}, err
 	}
-	n := 0
-	var out []sessionmgr.Delivery
-	mod.m.Range(func(s *sessionmgr.Session) bool {
-		if !s.Available() || s.State() != sessionmgr.Bound {
-			return true
-		}
-		n++
-		out = append(out, sessionmgr.Delivery{To: s, Stanza: st.With(from, s.JID())})
-		if len(out) == announceAtOnce {
-			mod.m.Submit(sessionmgr.Entry{Out: out})
-			mod.m.FlushTouched()
-			out = nil
-		}
-		return true
-	})
-	if len(out) > 0 {
-		mod.m.Submit(sessionmgr.Entry{Out: out})
+	n, err := mod.m.Broadcast(ctx, sessionmgr.Filter{Phase: sessionmgr.PhaseAvailable, Where: func(s *sessionmgr.Session) bool {
+		return s.State() == sessionmgr.Bound
+	}}, st)
+	if err != nil {
+		return Result{}, err
 	}
-	mod.m.FlushTouched()
 	mod.log.Info("announcement sent", "sessions", n, "by", by)
 	return Result{Note: fmt.Sprintf("%d sessions have it", n)}, nil
 }
