@@ -84,9 +84,18 @@ type world struct {
 	accounts []*client
 	contacts [][]int32      // of each account; nil if the server has no rosters
 	wander   bool           // some clients come back as another resource
-	calm     atomic.Bool    // no new messages
-	calmed   chan struct{}  // closed once it is calm
+	calmed   chan struct{}  // closed once it is calm: no new messages
 	left     sync.WaitGroup // connections left open
+}
+
+// calm reports whether nobody is to send anything new.
+func (w *world) calm() bool {
+	select {
+	case <-w.calmed:
+		return true
+	default:
+		return false
+	}
 }
 
 // at returns the time of the run.

@@ -191,7 +191,6 @@ func (w *world) connected() int {
 // more comes. Then everybody leaves in order and comes back as a new session,
 // which must get nothing but what was owed.
 func (w *world) settle(ctx context.Context, n *nemesis) error {
-	w.calm.Store(true)
 	close(w.calmed)
 	for _, f := range []string{"enospc", "fsync", "fsync.done"} {
 		if err := n.control(f, false); err != nil {

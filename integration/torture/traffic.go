@@ -188,7 +188,7 @@ const mostUnacked = 500
 // traffic sends one stanza of the client's own: mostly messages, and of all that
 // moves the counters without being kept.
 func (c *client) traffic(s *stream) error {
-	if c.calm.Load() || len(c.session.queue) > mostUnacked {
+	if c.calm() || len(c.session.queue) > mostUnacked {
 		return nil
 	}
 	peer := c.peers[c.rng.IntN(len(c.peers))]
@@ -241,12 +241,12 @@ func (c *client) chores(s *stream) error {
 		c.wrong(fmt.Sprintf("<r/> is unanswered for %v", time.Since(c.asked)))
 		return errors.New("no answer to <r/>")
 	}
-	if len(c.session.queue) > 0 && (c.calm.Load() || c.rng.IntN(4) == 0) {
+	if len(c.session.queue) > 0 && (c.calm() || c.rng.IntN(4) == 0) {
 		if err := c.ask(s); err != nil {
 			return err
 		}
 	}
-	if !c.calm.Load() {
+	if !c.calm() {
 		return nil
 	}
 	if c.awake != c.streams && s.features.Child(nsCSI, "csi") != nil {
