@@ -274,6 +274,31 @@ func (p *pipeline) acknowledged(s *Session, h uint32) bool {
 	return true
 }
 
+// mayClaim reports whether a session may take over what its account is owed:
+// where it has taken something over already, that has to come behind all its
+// client was sent of it, since an acknowledgement moves the whole claim.
+func (a *acks) mayClaim(l *ledger) bool {
+	return len(a.claim) == 0 || l.owedLast > l.owed[0].after &&
+		l.owed[0].after >= max(a.claimSent, (&want{segs: a.claim}).from())
+}
+
+// take takes over what an account is owed, where it may: all of it, or besides
+// what it has already what has reached nobody since.
+func (a *acks) take(l *ledger) {
+	if len(a.claim) == 0 {
+		a.claim, a.claimSent, a.claimLeft = l.take(), 0, l.left
+		return
+	}
+	more := l.takeOpen()
+	for i := range a.claim { // as a rule it takes up where the other ends
+		if g := &a.claim[i]; g.tag == more.tag && g.upTo == more.after {
+			g.upTo = more.upTo
+			return
+		}
+	}
+	a.claim = append(a.claim, more)
+}
+
 // claimDone gives a claim up that was acknowledged whole, and takes over what is
 // owed since.
 func (p *pipeline) claimDone(s *Session) {

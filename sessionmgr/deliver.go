@@ -132,6 +132,9 @@ func (p *pipeline) logFailed(it *item, err error, full bool) {
 		p.m.startPull(d.To)
 	}
 	it.carbons.each(func(d *Delivery) { p.m.startPull(d.To) })
+	if l != nil { // see comesFirst
+		p.m.goOn(l)
+	}
 	if full || it.From == nil || it.From.sm == nil {
 		if d := p.bounced(it, storageError(err)); d.To != nil {
 			p.deliverOne(&item{Entry: Entry{From: it.From}}, &d, nil)

@@ -70,6 +70,14 @@ func (l *ledger) take() []segment {
 	return segs
 }
 
+// takeOpen hands what has reached nobody to a session, and nothing else.
+func (l *ledger) takeOpen() segment {
+	g := l.owed[0]
+	g.upTo = l.last
+	l.owed[0] = segment{after: l.last}
+	return g
+}
+
 // decide has what was undecided be looked at again, since a session has ended.
 func (l *ledger) decide() {
 	l.owed = append(l.owed, l.undecided...)

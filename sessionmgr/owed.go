@@ -81,6 +81,15 @@ func (p *pipeline) oweLate() {
 	}
 }
 
+// comesFirst has a session that came while a message found nobody wait for it:
+// it is still owed, and what comes after it to that session stays behind it (RFC
+// 6120 §10.1). owedKept, or logFailed, has the session go on.
+func (p *pipeline) comesFirst(l *ledger) {
+	if s := p.m.eligible(l, nil); s != nil {
+		s.behind = true
+	}
+}
+
 // owedKept is called when an owed message is durable: a session that came
 // meanwhile gets it.
 func (p *pipeline) owedKept(it *item) {
@@ -89,7 +98,16 @@ func (p *pipeline) owedKept(it *item) {
 	if s := m.eligible(l, nil); s != nil && !l.dead {
 		p.after(s, func() { m.startOwed(l, s) })
 	}
+	m.goOn(l)
 	m.ledgers.release(l)
+}
+
+// goOn has the sessions of an account pull that stay behind for no reason any
+// more. Runs with the token.
+func (m *Manager) goOn(l *ledger) {
+	for _, s := range m.registry.bound(l.account) {
+		m.startPull(s)
+	}
 }
 
 // bounced returns the answer to a message that can't be kept; there may be none.
@@ -125,10 +143,10 @@ func (m *Manager) startOwed(l *ledger, s *Session) {
 		}
 	case a == nil:
 		l.catching = s
-	case len(a.claim) > 0:
+	case len(a.claim) > 0 && !a.mayClaim(l):
 		return // claimDone looks again
 	default:
-		a.claim, a.claimSent, a.claimLeft = l.take(), 0, l.left
+		a.take(l)
 		m.pipe.number(&item{Entry: Entry{From: s}, rec: true, prepare: func(b *batch) { b.ledger(l) }})
 	}
 	s.behind = true

@@ -203,7 +203,7 @@ func (m *Manager) plan(s *Session, l *ledger) (c *chunk, w want, bound uint64, o
 		a.redoing = false
 		m.pipe.letGo(s)
 		return m.plan(s, l)
-	case l.catching == nil && l.owes() && s.reachable() && (a == nil || len(a.claim) == 0):
+	case l.catching == nil && l.owes() && s.reachable() && (a == nil || a.mayClaim(l)):
 		m.startOwed(l, s) // that comes before what is the session's own
 	}
 	bound = l.durable

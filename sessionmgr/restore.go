@@ -99,6 +99,10 @@ func (m *Manager) restore(ctx context.Context, account jid.JID, x *stored) error
 	m.inOrder(func() {
 		s.ledger = l
 		s.queue.last, s.queue.untold = l.last, l.last
+		for i := range s.sm.claim { // its end may be of messages that a full disk did not take
+			g := &s.sm.claim[i]
+			g.upTo = min(g.upTo, l.last)
+		}
 		m.registry.insert(account, s)
 	})
 	m.registry.add(s)

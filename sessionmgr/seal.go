@@ -156,6 +156,7 @@ func (p *pipeline) sealMessage(b *batch, it *item) {
 		it.size = p.appendRecord(b, l, id, recordFlags(here), targets, st)
 		if owed {
 			l.owedLast = id
+			p.comesFirst(l)
 		}
 		if waits {
 			l.waiting += it.size

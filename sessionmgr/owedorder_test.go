@@ -1,0 +1,106 @@
+package sessionmgr
+
+import (
+	"fmt"
+	"testing"
+
+	"weir/storage"
+)
+
+// A message that found nobody comes before the next one, to whoever has come
+// while it was on its way into the log.
+func TestOwedAsItsReaderComes(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		left          bool // an earlier session of the account has ended
+		flying, early bool // a batch is with the store; the message is sealed before her presence
+		enabled       bool
+	}{
+		{name: "sealed after her presence", flying: true, enabled: true},
+		{name: "sealed before her presence", early: true, enabled: true},
+		{name: "after another session", left: true, flying: true, enabled: true},
+		{name: "without stream management", flying: true},
+		{name: "without, sealed before", early: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, g := newGatedHouse(t)
+			romeo, tybalt := h.online("romeo@verona.lit/b", 0), h.online("tybalt@verona.lit/t", 0)
+			if c.left {
+				old := h.online("juliet@verona.lit/a", 0)
+				old.enable()
+				h.Kick(old.Session, Cause{Kicked, "gone"}, nil)
+			}
+			juliet := h.bind("juliet@verona.lit/a")
+			if c.enabled {
+				romeo.enable()
+				juliet.enable()
+			}
+			h.settle()
+			g.set(true, nil)
+			if c.flying {
+				tybalt.send("<message to='romeo@verona.lit'><body>x</body></message>")
+			}
+			romeo.send("<message to='juliet@verona.lit' type='chat'><body>first</body></message>")
+			juliet.available(0)
+			romeo.send("<message to='juliet@verona.lit' type='chat'><body>second</body></message>")
+			g.set(false, nil)
+			h.settle()
+			if got := juliet.seen(); got != "first second" {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+// Nor is it overtaken where the client has not acknowledged what it was owed
+// before.
+func TestOwedBehindAClaim(t *testing.T) {
+	h, g := newGatedHouse(t)
+	romeo, tybalt := h.online("romeo@verona.lit/b", 0), h.online("tybalt@verona.lit/t", 0)
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>zero</body></message>")
+	juliet := h.bind("juliet@verona.lit/a")
+	juliet.enable()
+	juliet.available(0)
+	juliet.want("zero") // a claim, not acknowledged
+	juliet.available(-1)
+	h.settle()
+	g.set(true, nil)
+	tybalt.send("<message to='romeo@verona.lit'><body>x</body></message>")
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>first</body></message>")
+	juliet.available(0)
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>second</body></message>")
+	g.set(false, nil)
+	h.settle()
+	if got := juliet.seen(); got != "first second" {
+		t.Errorf("got %q", got)
+	}
+	juliet.ack(3)
+	h.Kick(juliet.Session, Cause{Kicked, "gone"}, nil)
+	next := h.online("juliet@verona.lit/b", 0)
+	if got := next.seen(); got != "" {
+		t.Errorf("acknowledged, and came again: %q", got)
+	}
+}
+
+// A message that could not be kept holds nobody back.
+func TestOwedNotKept(t *testing.T) {
+	h, g := newGatedHouse(t)
+	romeo, tybalt := h.online("romeo@verona.lit/b", 0), h.online("tybalt@verona.lit/t", 0)
+	romeo.enable()
+	juliet := h.bind("juliet@verona.lit/a")
+	juliet.enable()
+	h.settle()
+	g.set(true, nil)
+	tybalt.send("<message to='romeo@verona.lit'><body>x</body></message>")
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>first</body></message>")
+	juliet.available(0)
+	g.set(false, fmt.Errorf("disk: %w", storage.ErrFull))
+	h.until(func() bool { return romeo.sent.Load() > 1 }) // that it could not be kept
+	g.set(false, nil)
+	romeo.want("<body>x", "resource-constraint")
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>second</body></message>")
+	h.settle()
+	if got := juliet.seen(); got != "second" {
+		t.Errorf("got %q", got)
+	}
+}
