@@ -43,7 +43,6 @@ func (b *mailbox) Append(st *stanza.Stanza) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.cut {
-		b.unread = true // the rest of a chunk, perhaps
 		return errors.New("cut")
 	}
 	l := letter{no: -1, size: len(st.AppendTo(nil)), delayed: st.HasChild(stanza.NSDelay, "delay")}

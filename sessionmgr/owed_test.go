@@ -66,6 +66,24 @@ func TestOwedStaysOwedUntilWritten(t *testing.T) {
 	second.want("one")
 }
 
+// TestOwedIsCutOffWhereTheLinkBreaks breaks a link within a chunk: what it took
+// and wrote is not owed any more.
+func TestOwedIsCutOffWhereTheLinkBreaks(t *testing.T) {
+	h := newHouse(t)
+	romeo := h.online("romeo@verona.lit/orchard", 0)
+	romeo.send("<message to='juliet@verona.lit'><body>one</body></message>")
+	romeo.send("<message to='juliet@verona.lit'><body>two</body></message>")
+	first := h.bind("juliet@verona.lit/balcony")
+	first.room = 1
+	first.available(0)
+	first.want("one")
+	first.wake()
+	h.Closed(first.Session, first, Cause{Code: LinkLost})
+	second := h.bind("juliet@verona.lit/chamber")
+	second.available(0)
+	second.want("two")
+}
+
 // TestLiveMessagesComeAfterOwedOnes sends while a slow client still catches up.
 func TestLiveMessagesComeAfterOwedOnes(t *testing.T) {
 	h := newHouse(t)

@@ -383,11 +383,12 @@ func (p *pipeline) deliverChunk(c *chunk) {
 	var rest []sent
 	for i, st := range c.stanzas {
 		if !p.appendTo(s, st, c.refs[i]) {
-			c.void = true
 			if c.plain {
+				c.cutOff(i)
 				p.lose(s)
 				return
 			}
+			c.void = true
 			rest = c.refs[i:] // the link may have written what it took: only these wait for another
 			break
 		}

@@ -106,6 +106,23 @@ func (c *chunk) closePut(r *record) {
 	}
 }
 
+// cutOff has a chunk be only its first n stanzas, which a link took before it was
+// lost: the rest stays where it was.
+func (c *chunk) cutOff(n int) {
+	if c.void = n == 0; c.void {
+		return
+	}
+	c.upTo = c.refs[n-1].id
+	c.stanzas, c.refs = c.stanzas[:n], c.refs[:n]
+	put := c.put[:0]
+	for _, g := range c.put {
+		if g.upTo = min(g.upTo, c.upTo); g.upTo > g.after {
+			put = append(put, g)
+		}
+	}
+	c.put = put
+}
+
 // shown is a message from the log as the session gets it: claim says that it was
 // owed, and so has waited for somebody to come (XEP-0160 §2); late, that it came
 // while the session had no link.
