@@ -62,12 +62,23 @@ func (s *Stream) finish(why *stream.Error, cause sessionmgr.Cause, specific []by
 	}
 	s.last = &final{cause, specific}
 	s.closing.Store(true)
+	waits := s.telling
+	if waits {
+		s.bye = func() { s.sayEnd(why, specific) }
+	}
 	s.mu.Unlock()
 	if why != nil {
 		s.srv.metrics.errors.WithLabelValues(conditionOf(why)).Inc()
 		s.log().Info("stream error", "condition", why.Err, "text", cause.Text)
 	}
 	s.conn.SetDeadline(time.Now().Add(s.srv.o.CloseTimeout))
+	if !waits {
+		s.sayEnd(why, specific)
+	}
+}
+
+// sayEnd writes our end of the stream, behind all that was appended.
+func (s *Stream) sayEnd(why *stream.Error, specific []byte) {
 	if err := s.appendEnd(why, specific); err != nil {
 		s.conn.Close(err, s.srv.o.CloseTimeout) // no room for a word: what waits may go
 		return

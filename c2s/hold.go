@@ -52,8 +52,35 @@ func (s *Stream) CaughtUp() { s.unhold(1) }
 
 // Flush implements sessionmgr.Link.
 func (s *Stream) Flush() {
-	if s.holds.Load() > 0 && s.conn.Buffered() > holdBytes {
+	if s.holds.Load() > 0 && s.conn.Buffered() > holdBytes && !s.tells() {
 		s.unhold(holdAll)
 	}
 	s.conn.Drain()
+}
+
+// What comes for a session that a login has bound stands behind the success of
+// the login, however much that is and even if the stream ends meanwhile.
+
+// beginTelling has what is appended, and the end of the stream, wait for endTelling.
+func (s *Stream) beginTelling() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.telling = true
+}
+
+// endTelling is called when the success is appended, or there will be none.
+func (s *Stream) endTelling() {
+	s.mu.Lock()
+	bye := s.bye
+	s.telling, s.bye = false, nil
+	s.mu.Unlock()
+	if bye != nil {
+		bye()
+	}
+}
+
+func (s *Stream) tells() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.telling
 }

@@ -82,31 +82,42 @@ func (s *Stream) bindInline(ctx context.Context, l *login, account jid.JID) {
 			a.handler.Before(ctx, &a.InlineRequest)
 		}
 	}
-	at := -1
+	at := -1 // what comes for the session from then on stands behind the success
+	var bound []byte
+	done := false
+	s.beginTelling()
+	defer func() {
+		// Where the stream ends instead, its client learns only why, unless it is
+		// to read something of the session.
+		if at >= 0 && (done && !s.closing.Load() || s.appended() > at) {
+			s.succeed(l, s.full, bound, at)
+			s.established()
+		}
+		s.endTelling()
+	}()
 	err := s.srv.sm.BindWith(ctx, s.Session(), b, func(full jid.JID) {
 		s.becomeBound(full)
-		// What comes for the session from now on stands behind the success.
-		_ = s.append(func(dst []byte) []byte { at = len(dst); return dst })
+		at = s.appended()
 	})
 	if err != nil {
 		s.unbound(l, account, err)
 		return
 	}
-	bound := []byte("<bound xmlns='" + nsBind2 + "'>")
+	bound = []byte("<bound xmlns='" + nsBind2 + "'></bound>")
+	more := func(xml []byte) { bound = slices.Insert(bound, len(bound)-len("</bound>"), xml...) }
 	for _, a := range l.bind.requests {
 		if a.handler.After != nil {
 			a.handler.After(ctx, &a.InlineRequest)
 		}
-		bound = append(bound, a.Answer...)
+		more(a.Answer)
 	}
 	ev := InlineBound{Session: s.Session()}
 	if err := s.srv.Hooks.InlineBound.Run(ctx, &ev); err != nil {
 		s.hookFailed(err)
 		return
 	}
-	bound = append(append(bound, ev.XML...), "</bound>"...)
-	s.succeed(l, s.full, bound, at)
-	s.established()
+	more(ev.XML)
+	done = true
 }
 
 // unbound tells a client that it is logged in and that nothing could be bound.

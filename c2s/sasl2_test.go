@@ -192,6 +192,58 @@ func TestSASL2From(t *testing.T) {
 	c.expect("<authorization-identifier>romeo@verona.lit/")
 }
 
+// What comes for a session while its login is not done stands behind the success,
+// also where it is much, or the stream ends just then.
+func TestSASL2SuccessComesFirst(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		n    int // messages
+		end  bool
+		fail bool // the hook does
+		want string
+	}{
+		{"much", 100, false, false, ""},
+		{"kicked", 2, true, false, "reset"},
+		{"much and kicked", 100, true, false, "reset"},
+		{"a failed hook", 2, false, true, "internal-server-error"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHouse(t)
+			h.Hooks.InlineBound.Add("test", 0, func(_ context.Context, ev *InlineBound) {
+				for range tt.n {
+					st, err := stanza.New(stanza.Message, "chat", "", ev.Session.JID(), ev.Session.JID(), []byte("<body>"+strings.Repeat("x", 1000)+"</body>"))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					h.sm.Submit(sessionmgr.Entry{Out: []sessionmgr.Delivery{{To: ev.Session, Stanza: st}}})
+				}
+				h.sm.FlushTouched()
+				if tt.end {
+					h.sm.Kick(ev.Session, sessionmgr.Cause{Code: sessionmgr.Kicked, Text: "test"}, &stream.Reset)
+				}
+				if tt.fail {
+					panic("on purpose")
+				}
+			})
+			c := h.dial()
+			c.send(headerVerona + plain2("juliet", bind2))
+			c.expect(endFeatures)
+			if got := c.expect(endFeatures); strings.Contains(got, "<message") || !strings.Contains(got, "</bound></success>") {
+				t.Errorf("before the messages: %.2000s", got)
+			}
+			for range tt.n {
+				c.expect("</message>")
+			}
+			if tt.want != "" {
+				c.expectError(tt.want)
+			} else {
+				c.sync()
+			}
+		})
+	}
+}
+
 // The hooks of SASL run for SASL2.
 func TestSASL2Hooks(t *testing.T) {
 	h := newHouse(t)

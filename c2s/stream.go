@@ -67,6 +67,8 @@ type Stream struct {
 	last    *final // guarded by mu; set with closing, nil before
 	working bool   // guarded by mu: a goroutine of Work runs
 	over    bool   // guarded by mu: Manager.Closed was called, or is by the end of Work
+	telling bool   // guarded by mu: a login has still to tell its success, see hold.go
+	bye     func() // guarded by mu: says how the stream ends, after that
 }
 
 // negotiation is what a stream needs to know only until it is bound.

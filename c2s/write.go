@@ -33,6 +33,13 @@ func (s *Stream) append(fn func(dst []byte) []byte) error {
 	return err
 }
 
+// appended returns how many bytes wait to be written, -1 after the end.
+func (s *Stream) appended() int {
+	n := -1
+	_ = s.append(func(dst []byte) []byte { n = len(dst); return dst })
+	return n
+}
+
 func (s *Stream) tryAppend(fn func(dst []byte) []byte) error {
 	ended := false
 	err := s.conn.Append(func(dst []byte) []byte {
