@@ -139,6 +139,21 @@ func (p *pipeline) letGo(s *Session) {
 	}
 }
 
+// redone lets go of what was held back until all was sent again that an earlier
+// stream of the session had. What waits for a batch is newer and has no numbers
+// yet, since nothing went out meanwhile: it comes after this.
+func (p *pipeline) redone(s *Session) {
+	s.sm.redoing = false
+	for _, h := range s.takeHeld() {
+		d := Delivery{To: s, Stanza: h.stanza}
+		if h.kept {
+			p.number(&item{one: d, routed: true})
+			continue
+		}
+		p.deliverOne(&item{}, &d, nil)
+	}
+}
+
 // inOrder runs fn with the token and waits for it. Not to be called with the
 // token.
 func (m *Manager) inOrder(fn func()) {
