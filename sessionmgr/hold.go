@@ -77,6 +77,7 @@ func (p *pipeline) keepVolatile(s *Session, d *Delivery) {
 	case s.ledger == nil || s.State() == Destroyed:
 		p.miss(nil, *d, false, nil)
 	case st.Kind == stanza.Message && !st.IsError() || s.held.size()+st.Size() > heldVolatile:
+		s.sm.missed = s.sm.missed || st.Kind == stanza.Presence
 		p.miss(nil, *d, false, nil)
 	case st.Kind == stanza.Message: // it says what became of one that is acknowledged
 		p.keep(s, held{stanza: st})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"weir/hook"
 	"weir/jid"
 	"weir/stanza"
 	"weir/storage"
@@ -62,4 +63,27 @@ func TestHeldBackComesFirst(t *testing.T) {
 	})
 	g.set(false, nil)
 	again.want("type='unavailable'", "<presence from='romeo@verona.lit/orchard' to='juliet@verona.lit'/>")
+}
+
+// TestEndIsDurableBeforeItIsTold: what a session's end leads to goes out when the
+// end is written down. A crash before would bring the session back.
+func TestEndIsDurableBeforeItIsTold(t *testing.T) {
+	h, g := newGatedHouse(t)
+	juliet := h.online("juliet@verona.lit/balcony", 0)
+	romeo := h.bind("romeo@verona.lit/orchard")
+	romeo.enable()
+	h.Hooks.Unbound.Add("test", hook.Normal, func(_ context.Context, s *Session) {
+		st := &stanza.Stanza{Kind: stanza.Presence, Type: "unavailable", From: s.JID()}
+		h.Submit(Entry{From: s, Out: []Delivery{{To: juliet.Session, Stanza: st}}})
+	})
+	g.set(true, nil)
+	h.Kick(romeo.Session, Cause{Code: Replaced}, nil)
+	h.inOrder(func() {})
+	juliet.mu.Lock()
+	if len(juliet.in) > 0 {
+		t.Errorf("juliet got %q, and the end is not durable", juliet.in)
+	}
+	juliet.mu.Unlock()
+	g.set(false, nil)
+	juliet.want("unavailable")
 }
