@@ -2,6 +2,7 @@ package sessionmgr
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"weir/hook"
@@ -86,4 +87,46 @@ func TestEndIsDurableBeforeItIsTold(t *testing.T) {
 	juliet.mu.Unlock()
 	g.set(false, nil)
 	juliet.want("unavailable")
+}
+
+// TestPutOffKeepsNumbers: romeo writes to somebody whose link breaks, and to juliet,
+// who has numbers. That the first has to be kept after all costs her nothing.
+func TestPutOffKeepsNumbers(t *testing.T) {
+	h, g := newGatedHouse(t)
+	juliet := h.bind("juliet@verona.lit/balcony")
+	juliet.enable()
+	nurse := h.online("nurse@verona.lit/chamber", 0)
+	plain := h.online("juliet@verona.lit/plain", -1)
+	romeo, tybalt := h.online("romeo@verona.lit/orchard", 0), h.online("tybalt@verona.lit/street", 0)
+	g.set(true, nil)
+	h.Submit(Entry{Writes: writes()})                                                                                      // with the store; what follows is sealed behind it
+	h.Submit(Entry{From: romeo.Session, Writes: writes(), Out: []Delivery{{To: nurse.Session, Stanza: note(t, "first")}}}) // romeo waits for that
+	h.Submit(Entry{From: tybalt.Session, Writes: writes()})
+	nurse.mu.Lock()
+	nurse.broken = true
+	nurse.mu.Unlock()
+	romeo.send("<message to='nurse@verona.lit/chamber' type='chat'><body>kept</body></message>")
+	shows := func(c *client, status string) {
+		st, err := stanza.New(stanza.Presence, "", "", c.JID(), jid.JID{}, []byte("<status>"+status+"</status>"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Submit(Entry{From: c.Session, Out: []Delivery{{To: juliet.Session, Stanza: st}, {To: plain.Session, Stanza: st}}})
+	}
+	shows(romeo, "one")
+	shows(tybalt, "two")
+	shows(romeo, "three")
+	tybalt.send("<message to='juliet@verona.lit/balcony' type='chat'><body>four</body></message>")
+	g.set(false, nil)
+	if got := strings.Join(juliet.got(), ""); strings.Count(got, "<presence") != 3 || strings.Index(got, "one") > strings.Index(got, "three") || !strings.Contains(got, "four") {
+		t.Errorf("juliet got %q", got)
+	}
+	if juliet.closed {
+		t.Error("juliet's stream was cut")
+	}
+	plain.want("one", "two", "three") // also where one waits and the next doesn't
+	nurse.cut()
+	again := h.bind("nurse@verona.lit/chamber")
+	again.available(0)
+	again.want("kept")
 }
