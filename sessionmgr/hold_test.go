@@ -99,8 +99,9 @@ func TestPutOffKeepsNumbers(t *testing.T) {
 	plain := h.online("juliet@verona.lit/plain", -1)
 	romeo, tybalt := h.online("romeo@verona.lit/orchard", 0), h.online("tybalt@verona.lit/street", 0)
 	g.set(true, nil)
-	h.Submit(Entry{Writes: writes()})                                                                                      // with the store; what follows is sealed behind it
-	h.Submit(Entry{From: romeo.Session, Writes: writes(), Out: []Delivery{{To: nurse.Session, Stanza: note(t, "first")}}}) // romeo waits for that
+	// This is with the store, and what follows is sealed behind it; romeo waits.
+	h.Submit(Entry{Writes: writes()})
+	h.Submit(Entry{From: romeo.Session, Writes: writes(), Out: []Delivery{{To: nurse.Session, Stanza: note(t, "first")}}})
 	h.Submit(Entry{From: tybalt.Session, Writes: writes()})
 	nurse.mu.Lock()
 	nurse.broken = true
