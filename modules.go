@@ -151,7 +151,7 @@ func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
 
 // tables are what the modules keep for an account, beside its roster.
 func (m *modules) tables() []storage.Table {
-	return []storage.Table{m.last.Table(), m.presence.Table(), m.blocking.Table(), m.private.Table(), m.vcard.Table()}
+	return append(m.presence.Tables(), m.last.Table(), m.blocking.Table(), m.private.Table(), m.vcard.Table())
 }
 
 // endSessions ends the sessions of an account, but for the one in which its owner

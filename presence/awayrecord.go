@@ -138,9 +138,10 @@ func (c *clock) last(ctx context.Context) (time.Time, error) {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(b))), nil
 }
 
-// Table names the records of sessions that are away, for the deletion of an
-// account.
-func (h *Handler) Table() storage.Table { return h.records.Table() }
+// Tables names what is kept of an account, for its deletion.
+func (h *Handler) Tables() []storage.Table {
+	return []storage.Table{h.records.Table(), h.traces.records.Table()}
+}
 
 // Start goes on with the sessions that hibernate since an earlier process: where
 // contacts saw something else they go on to, and the time of the others goes on.
@@ -148,6 +149,9 @@ func (h *Handler) Table() storage.Table { return h.records.Table() }
 // Call it once, after Manager.Restore and before the first connection is
 // accepted. It reads storage.
 func (h *Handler) Start(ctx context.Context) error {
+	if err := h.traces.start(ctx); err != nil {
+		return fmt.Errorf("presence: who was here before: %w", err)
+	}
 	last, err := h.clock.last(ctx)
 	if err != nil {
 		return fmt.Errorf("presence: until when the server ran: %w", err)
@@ -157,12 +161,15 @@ func (h *Handler) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("presence: sessions that are away: %w", err)
 	}
-	if h.o.Hibernating != Stay {
-		h.m.Range(func(s *sessionmgr.Session) bool {
+	h.m.Range(func(s *sessionmgr.Session) bool {
+		if h.o.Hibernating != Stay {
 			h.goOn(&w, s, left[s], last)
-			return true
-		})
-	}
+		}
+		if s.Available() && h.traces.keep > 0 { // an older server left none
+			h.traces.put(&w, s.JID())
+		}
+		return true
+	})
 	if w.Len() > 0 {
 		h.m.Submit(sessionmgr.Entry{Writes: w})
 	}

@@ -9,6 +9,7 @@ import (
 	"weir/jid"
 	"weir/sessionmgr"
 	"weir/stanza"
+	"weir/storage"
 )
 
 // available handles initial presence and updates (RFC 6121 §4.2.2, RFC 6121 §4.4.2).
@@ -18,6 +19,10 @@ func (h *Handler) available(ctx context.Context, s *sessionmgr.Session, st *stan
 		return err
 	}
 	initial := !s.Available()
+	var trace storage.Batch
+	if initial {
+		trace = h.traces.came(s.JID())
+	}
 	s.SetPresence(st, prio)
 	audience := h.audience(st.From.Bare())
 	out := h.fanOut(make([]sessionmgr.Delivery, 0, len(audience.contacts)+4), audience, st)
@@ -26,12 +31,13 @@ func (h *Handler) available(ctx context.Context, s *sessionmgr.Session, st *stan
 		learned = h.contactsOf(s)
 		out = append(out, learned.Out...)
 	}
-	h.m.Submit(sessionmgr.Entry{From: s, Out: out})
+	h.m.Submit(sessionmgr.Entry{From: s, Writes: trace, Out: out, Failed: func(error) []sessionmgr.Delivery { return out }})
 	h.Recheck(&learned)
 	h.takeBack(audience, st)
 	if s.State() == sessionmgr.Destroyed {
 		// Ended meanwhile: its goodbye may have been submitted before this presence.
 		h.m.Submit(sessionmgr.Entry{Out: h.fanOut(nil, h.audience(st.From.Bare()), goodbye(st.From))})
+		h.traces.went(st.From)
 		return nil
 	}
 	if initial {
@@ -47,22 +53,29 @@ func (h *Handler) unavailable(s *sessionmgr.Session, st *stanza.Stanza) {
 	was := s.Available()
 	s.SetPresence(nil, 0)
 	var out []sessionmgr.Delivery
+	var trace storage.Batch
 	if was {
+		trace = h.traces.came(s.JID()) // or a crash would make it available again
+		h.traces.went(s.JID())
 		// "as well as to the resource that generated the unavailable presence"
 		out = append(out, sessionmgr.Delivery{To: s, Stanza: st.With(st.From, st.From.Bare())})
 	}
-	h.leave(s, st, was, out)
+	h.leave(s, st, was, out, trace)
 }
 
 // ended says goodbye for a session that is gone, whatever ended it (RFC 6121
 // §4.5.2).
 func (h *Handler) ended(s *sessionmgr.Session) {
-	h.leave(s, goodbye(s.JID()), s.Available(), nil)
+	was := s.Available()
+	h.leave(s, goodbye(s.JID()), was, nil, storage.Batch{})
+	if was {
+		h.traces.went(s.JID())
+	}
 }
 
-// leave tells everybody who may think that s is available: nobody, where all were
-// told before, as it hibernated.
-func (h *Handler) leave(s *sessionmgr.Session, st *stanza.Stanza, was bool, out []sessionmgr.Delivery) {
+// leave tells everybody who may think that s is available, once w is written: nobody,
+// where all were told before, as it hibernated.
+func (h *Handler) leave(s *sessionmgr.Session, st *stanza.Stanza, was bool, out []sessionmgr.Delivery, w storage.Batch) {
 	var told []jid.JID
 	if was {
 		a := h.audience(st.From.Bare())
@@ -79,7 +92,7 @@ func (h *Handler) leave(s *sessionmgr.Session, st *stanza.Stanza, was bool, out 
 		}
 	}
 	if len(out) > 0 && !h.hidden(s) {
-		h.m.Submit(sessionmgr.Entry{From: s, Out: out})
+		h.m.Submit(sessionmgr.Entry{From: s, Writes: w, Out: out, Failed: func(error) []sessionmgr.Delivery { return out }})
 	}
 }
 

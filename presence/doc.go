@@ -10,7 +10,9 @@
 // calls [Handler.Current] and [Handler.Gone] where a subscription begins or ends.
 // Timers of sessions that hibernate run on goroutines of their own.
 // Nothing here waits for storage but a probe to a contact whose roster
-// isn't in memory, what hangs on [Hooks.Initial], and [Handler.Start].
+// isn't in memory, what hangs on [Hooks.Initial], [Handler.Start], and what a session
+// of an earlier process is told as it is resumed (whole.go): for that, who becomes
+// available leaves a trace in the store before others see it (traces.go).
 //
 // Presence of one source reaches a receiver in the order in which it changed,
 // though there is no lock over sources and receivers: whoever passes on a presence

@@ -69,7 +69,8 @@ func Example() {
 		return
 	}
 	m.Inbound(s, printer{}, p.With(s.JID(), p.To), nil)
-	// Output:
+	m.Settle(context.Background(), s, printer{})
+	// Unordered output:
 	// <presence from='juliet@example.com/balcony' to='juliet@example.com'><priority>5</priority></presence>
 	// juliet@example.com/balcony is available, priority 5
 }

@@ -38,6 +38,8 @@ type Handler struct {
 	o        Options
 	directed sessionmgr.Slot[*targets]
 
+	traces *traces // of whom clients may think to be here
+
 	// What contacts see of sessions that hibernate.
 	store   storage.Store
 	records awayRecords
@@ -57,13 +59,15 @@ func New(m *sessionmgr.Manager, r *roster.Rosters, st storage.Store, o Options) 
 	o.setDefaults()
 	h := &Handler{
 		m: m, rosters: r, o: o, directed: sessionmgr.NewSlot[*targets](m, "presence.directed"),
-		store: st, records: awayRecords{storage.NewMap(st, tableAway)}, absent: sessionmgr.NewSlot[*absence](m, "presence.away"),
+		traces: newTraces(m, st),
+		store:  st, records: awayRecords{storage.NewMap(st, tableAway)}, absent: sessionmgr.NewSlot[*absence](m, "presence.away"),
 		clock: clock{m: m, record: storage.NewKeyVal(st, tableClock), every: max(time.Second/4, min(o.HibernatingAfter/16, clockEvery))},
 	}
 	m.HandleAvailability(h)
 	h.watch()
-	m.Hooks.Resumed.Add("presence", hook.Early, func(_ context.Context, r sessionmgr.Resumption) { h.resumed(r) })
+	m.Hooks.Resumed.Add("presence", hook.Early, h.resumed)
 	m.Hooks.Unbound.Add("presence", hook.Early, func(_ context.Context, s *sessionmgr.Session) { h.ended(s) })
+	m.Hooks.Stopping.Add("presence", hook.Normal, func(context.Context, struct{}) { h.traces.stop() })
 	return h, nil
 }
 

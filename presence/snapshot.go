@@ -21,7 +21,8 @@ type Snapshot struct {
 
 // reading is one presence of a snapshot.
 type reading struct {
-	source *sessionmgr.Session
+	source *sessionmgr.Session   // nil: nobody was at left
+	left   jid.JID               // full, or bare for all of an account
 	was    *stanza.Stanza        // what was passed on; nil: unavailable
 	viewer jid.JID               // bare
 	to     []*sessionmgr.Session // who got it
@@ -37,7 +38,7 @@ func (h *Handler) pass(snap *Snapshot, source *sessionmgr.Session, viewer jid.JI
 	for _, s := range to {
 		snap.Out = append(snap.Out, sessionmgr.Delivery{To: s, Stanza: st2})
 	}
-	snap.read = append(snap.read, reading{source, st, viewer, to})
+	snap.read = append(snap.read, reading{source: source, was: st, viewer: viewer, to: to})
 }
 
 // contactsOf is what a newly available resource learns: the presence of the
@@ -67,49 +68,6 @@ func (h *Handler) contactsOf(s *sessionmgr.Session) Snapshot {
 		}
 	}
 	return snap
-}
-
-// resumed tells a session of an earlier process who is here and who isn't: what
-// its client knows of that is of before.
-func (h *Handler) resumed(r sessionmgr.Resumption) {
-	s := r.Session
-	if !r.Restored || !s.Available() {
-		return
-	}
-	snap := h.contactsOf(s)
-	here := make(map[jid.JID]bool, len(snap.read))
-	for _, x := range snap.read {
-		here[x.source.JID().Bare()] = true
-	}
-	account := s.JID().Bare()
-	for _, contact := range h.rosters.Subscriptions(account, nil) {
-		if !here[contact] && h.m.Local(contact.Domain()) {
-			snap.Out = append(snap.Out, sessionmgr.Delivery{To: s, Stanza: goodbye(contact).With(contact, account)})
-		}
-	}
-	h.withHidden(&snap, s, here)
-	h.m.Submit(sessionmgr.Entry{Out: snap.Out})
-	h.Recheck(&snap)
-	h.m.FlushTouched()
-}
-
-// withHidden adds the sessions that hibernate and are not seen, beside others of
-// their accounts that are: the client may know them of before.
-func (h *Handler) withHidden(snap *Snapshot, s *sessionmgr.Session, here map[jid.JID]bool) {
-	if h.o.Hibernating != Unavailable {
-		return
-	}
-	account, to := s.JID().Bare(), []*sessionmgr.Session{s}
-	here[account] = true
-	for from := range here {
-		for _, source := range h.m.Sessions(from) {
-			if source == s || !source.Available() || !h.hidden(source) {
-				continue
-			}
-			snap.Out = append(snap.Out, sessionmgr.Delivery{To: s, Stanza: goodbye(source.JID()).With(source.JID(), account)})
-			snap.read = append(snap.read, reading{source, nil, account, to})
-		}
-	}
 }
 
 // subscribed reports whether target's roster, which is in memory if target is
@@ -142,6 +100,7 @@ func (h *Handler) Current(owner, viewer jid.JID) Snapshot {
 func (h *Handler) Recheck(snap *Snapshot) {
 	for range recheckRounds {
 		var out []sessionmgr.Delivery
+		h.returned(snap)
 		for i := range snap.read {
 			out = h.correct(out, &snap.read[i])
 		}
@@ -153,6 +112,9 @@ func (h *Handler) Recheck(snap *Snapshot) {
 }
 
 func (h *Handler) correct(out []sessionmgr.Delivery, r *reading) []sessionmgr.Delivery {
+	if r.source == nil {
+		return out
+	}
 	from := r.source.JID()
 	now := h.seen(r.source)
 	own := from.Bare() == r.viewer

@@ -39,7 +39,7 @@ func New(st storage.Store, o Options) (*Rosters, error) {
 
 // Tables names what this package keeps in storage.
 func (r *Rosters) Tables() []storage.Table {
-	return []storage.Table{{Kind: storage.KindMap, Name: tableItems}, {Kind: storage.KindMap, Name: tableRequests}}
+	return []storage.Table{{Kind: storage.KindMap, Name: tableItems}, {Kind: storage.KindMap, Name: tableRequests}, {Kind: storage.KindMap, Name: tableRemoved}}
 }
 
 func (r *Rosters) shard(account jid.JID) *shard {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"weir/jid"
 	"weir/storage"
@@ -37,6 +38,7 @@ type draft struct {
 type edit struct {
 	contact jid.JID
 	now     *Item
+	removed uint64 // the version's counter, where clients see that it went
 }
 
 // Begin takes the turns of the accounts (bare JIDs), in the order of their
@@ -106,6 +108,9 @@ func (d *draft) write(w *storage.Batch) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, e := range d.edits {
+		if e.removed > 0 {
+			w.Put(removedKey(a.jid, e.removed), encodeRemoved(e.contact, time.Now()))
+		}
 		if e.now == nil {
 			w.Delete(itemKey(a.jid, e.contact))
 		} else {
@@ -214,6 +219,9 @@ func (d *draft) put(was, now Item, tell bool) *Push {
 	if keep {
 		sums.count(&now, +1)
 		e.now = &now
+	}
+	if push != nil && push.Removed {
+		e.removed = d.ver.n
 	}
 	d.listed, d.bytes, d.pending = sums.listed, sums.bytes, sums.pending
 	for i := range d.edits {

@@ -49,6 +49,7 @@ type acks struct {
 
 	redo     []sent // sent on an earlier stream, to be sent again
 	redoing  bool   // what is volatile waits for that
+	missed   bool   // presence was dropped since the last resumption
 	restored bool   // by a new process; not resumed since
 	since    uint64 // numbers in records up to this id are of earlier streams
 	maps     []numberMap
@@ -76,6 +77,9 @@ type sent struct {
 	group uint32         // of the entry that it was part of, if that had several
 	hide  bool           // its record is not of the archive: it goes when it is acknowledged
 }
+
+// forgotten reports whether the stanza can't be sent again.
+func (x sent) forgotten() bool { return x.id == 0 && x.st == nil }
 
 // window is what the pre-drain of one link reads of its session. The numbers are
 // published by the token holder.

@@ -175,7 +175,8 @@ func (p *pipeline) bury(s *Session, l *ledger) {
 
 // replace has the records of a session that has ended be replaced by what is
 // remembered of it; again in a moment where the disk is full, or the next process
-// would have the session as well as what it has left. The ledger is released.
+// would have the session as well as what it has left. Nobody is told of the end
+// before that is durable: a crash would bring the session back. The ledger is released.
 func (p *pipeline) replace(s *Session, l *ledger) {
 	p.number(&item{
 		prepare: func(b *batch) {
@@ -202,4 +203,5 @@ func (p *pipeline) replace(s *Session, l *ledger) {
 			p.m.ledgers.release(l)
 		}},
 	})
+	s.waitFor(p.openBatch().no)
 }

@@ -77,6 +77,7 @@ func (p *pipeline) keepVolatile(s *Session, d *Delivery) {
 	case s.ledger == nil || s.State() == Destroyed:
 		p.miss(nil, *d, false, nil)
 	case st.Kind == stanza.Message && !st.IsError() || s.held.size()+st.Size() > heldVolatile:
+		s.sm.missed = s.sm.missed || st.Kind == stanza.Presence
 		p.miss(nil, *d, false, nil)
 	case st.Kind == stanza.Message: // it says what became of one that is acknowledged
 		p.keep(s, held{stanza: st})
@@ -136,6 +137,21 @@ func (p *pipeline) letGo(s *Session) {
 			continue
 		}
 		p.deliverOne(&item{routed: h.kept}, &d, h.shared)
+	}
+}
+
+// redone lets go of what was held back until all was sent again that an earlier
+// stream of the session had. What waits for a batch is newer and has no numbers
+// yet, since nothing went out meanwhile: it comes after this.
+func (p *pipeline) redone(s *Session) {
+	s.sm.redoing = false
+	for _, h := range s.takeHeld() {
+		d := Delivery{To: s, Stanza: h.stanza}
+		if h.kept {
+			p.number(&item{one: d, routed: true})
+			continue
+		}
+		p.deliverOne(&item{}, &d, nil)
 	}
 }
 

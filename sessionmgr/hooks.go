@@ -63,6 +63,9 @@ type Resumption struct {
 	// Restored says that another process had the session before: what it was sent
 	// that isn't durable is lost.
 	Restored bool
+	// Missed says that presence for it was dropped: more came than is kept for a
+	// session without a link.
+	Missed bool
 }
 
 // Closing is a session that has ended.

@@ -39,20 +39,21 @@ type pipeline struct {
 
 	// Owned by the token holder.
 	spare     []item
-	flying    *batch     // given to the store and not yet released; nil if there is none
-	open      *batch     // collects what comes next; nil if there is nothing
-	next      uint64     // number of the next batch
-	released  uint64     // number of the last batch released
-	missed    []Delivery // reached nobody and aren't kept
-	late      []item     // to be owed to accounts whose ledgers have to be read
-	lateBusy  bool       // a goroutine reads them
-	pushing   bool       // something was put off while a batch is released
-	releasing bool       // a batch is being released
-	group     uint32     // grows with each entry of several stanzas
-	front     []item     // what came to wait meanwhile
-	behind    []*Session // whose records in the store are behind
-	lingering []*Session // to be looked at again in a moment
-	asking    []*Session // whose clients wait for an acknowledgement, in that order
+	flying    *batch              // given to the store and not yet released; nil if there is none
+	open      *batch              // collects what comes next; nil if there is nothing
+	next      uint64              // number of the next batch
+	released  uint64              // number of the last batch released
+	missed    []Delivery          // reached nobody and aren't kept
+	late      []item              // to be owed to accounts whose ledgers have to be read
+	lateBusy  bool                // a goroutine reads them
+	pushing   bool                // something was put off while a batch is released
+	releasing bool                // a batch is being released
+	delayed   map[*Session]uint64 // for whom something was put off, and to which batch
+	group     uint32              // grows with each entry of several stanzas
+	front     []item              // what came to wait meanwhile
+	behind    []*Session          // whose records in the store are behind
+	lingering []*Session          // to be looked at again in a moment
+	asking    []*Session          // whose clients wait for an acknowledgement, in that order
 	hidden    []hiddenRecord
 	graves    graves
 	unsaved   []*ledger  // that a full disk has not taken; in use

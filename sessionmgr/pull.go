@@ -200,8 +200,7 @@ func (m *Manager) plan(s *Session, l *ledger) (c *chunk, w want, bound uint64, o
 		c.refs, c.redo = append(c.refs, a.redo[:n]...), n
 		return c, w, 0, false
 	case a != nil && a.redoing:
-		a.redoing = false
-		m.pipe.letGo(s)
+		m.pipe.redone(s)
 		return m.plan(s, l)
 	case l.catching == nil && l.owes() && s.reachable() && (a == nil || a.mayClaim(l)):
 		m.startOwed(l, s) // that comes before what is the session's own

@@ -30,7 +30,7 @@ func (p *pipeline) release(b *batch, err error) {
 			p.guarded(it, p.deliverAll)
 		}
 	}
-	p.releasing = false
+	p.releasing, p.delayed = false, nil
 	if len(p.front) > 0 {
 		p.open.items = append(p.front, p.open.items...)
 		p.front = nil
@@ -126,15 +126,68 @@ func (p *pipeline) pushed(s *Session) {
 }
 
 // putOff moves an item on to the batch that something earlier of its sender has
-// come to wait for while the items before it were released.
+// come to wait for while the items before it were released, or that something for one
+// of its receivers was moved to: a session on a resource comes after the one before
+// it. What has its number in this batch goes out now: those behind it count on that.
 func (p *pipeline) putOff(it *item) bool {
-	if it.From == nil || it.owe != nil || it.From.pushed <= p.released {
+	if it.owe != nil {
+		return false
+	}
+	no := p.delay(it)
+	if it.From != nil {
+		no = max(no, it.From.pushed)
+	}
+	if no <= p.released {
 		return false
 	}
 	if to := it.one.To; to != nil && it.routed && to.lost && keptOffline(it.one.Stanza) {
 		return false // it follows that into the log, and needs no commit more
 	}
 	it.Writes = storage.Batch{} // they are durable
-	p.wait(p.batch(it.From.pushed), it)
+	p.deliverNumbered(it)
+	p.wait(p.batch(no), it)
+	if p.delayed == nil {
+		p.delayed = make(map[*Session]uint64)
+	}
+	it.receivers(func(s *Session) { p.delayed[s] = no })
 	return true
+}
+
+// delay returns the batch to which something for a receiver of the item was moved, 0
+// for none.
+func (p *pipeline) delay(it *item) (no uint64) {
+	if p.delayed != nil {
+		it.receivers(func(s *Session) { no = max(no, p.delayed[s]) })
+	}
+	return no
+}
+
+// receivers calls fn for the sessions that stanzas of the item without a number are for.
+func (it *item) receivers(fn func(*Session)) {
+	if it.one.To != nil && !it.one.live {
+		fn(it.one.To)
+	}
+	for i := range it.Out {
+		if !it.Out[i].live {
+			fn(it.Out[i].To)
+		}
+	}
+}
+
+// deliverNumbered delivers those stanzas of an item that have numbers, and takes
+// them out of it.
+func (p *pipeline) deliverNumbered(it *item) {
+	var rest []Delivery // the entry is its maker's
+	for i := range it.Out {
+		if d := &it.Out[i]; d.live {
+			p.deliverOne(it, d, nil)
+		} else {
+			rest = append(rest, *d)
+		}
+	}
+	it.Out = rest
+	if it.one.live {
+		p.deliverOne(it, &it.one, nil)
+		it.one = Delivery{}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"weir/jid"
@@ -75,6 +76,7 @@ func (m *Manager) Resume(ctx context.Context, temp *Session, link Link, id strin
 	done := make(chan error, 1)
 	var old Link
 	var away time.Duration
+	var missed bool
 	m.pipe.run(func() {
 		var err error
 		if old, err = m.takeOver(s, link, key, h, seen); err != nil {
@@ -84,6 +86,8 @@ func (m *Manager) Resume(ctx context.Context, temp *Session, link Link, id strin
 		m.pipe.number(&item{rec: true, Entry: Entry{From: s, Done: func(err error) {
 			if err == nil {
 				away, err = m.attach(s, temp, link, resumed)
+				missed = err == nil && s.sm.missed
+				s.sm.missed = s.sm.missed && !missed
 			}
 			done <- err
 		}}})
@@ -104,7 +108,7 @@ func (m *Manager) Resume(ctx context.Context, temp *Session, link Link, id strin
 	m.metrics.resumes.WithLabelValues("resumed").Inc()
 	m.metrics.resumeAge.Observe(away.Seconds())
 	s.Log().Info("session resumed", "jid", s.JID(), "away", away.Round(time.Millisecond))
-	m.ran(s, m.Hooks.Resumed.Run(s.Context(), Resumption{Session: s, Restored: s.absence.Load().restarted.Swap(false)}))
+	m.ran(s, m.Hooks.Resumed.Run(s.Context(), Resumption{Session: s, Restored: s.absence.Load().restarted.Swap(false), Missed: missed}))
 	return nil
 }
 
@@ -220,6 +224,7 @@ func (m *Manager) takeOver(s *Session, link Link, key [32]byte, h uint32, seen r
 		p.acknowledged(s, h)
 	}
 	a.redo = append(append([]sent(nil), a.unacked...), a.redo...)
+	a.missed = a.missed || slices.ContainsFunc(a.redo, sent.forgotten)
 	a.unacked, a.volume, a.claimsOpen = nil, 0, 0
 	a.out = h
 	a.since = s.ledger.last

@@ -97,6 +97,7 @@ func TestShortRun(t *testing.T) {
 	t.Parallel()
 	o := defaults()
 	o.seed, o.duration, o.clients, o.rate, o.pause, o.hibernate, o.keep = 1, 20*time.Second, 20, 5, time.Second, "3s", true
+	o.friends = true
 	o.dir = t.TempDir()
 	r, err := run(t.Context(), o)
 	if err != nil {

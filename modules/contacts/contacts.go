@@ -133,18 +133,31 @@ func (c *Module) restored(ctx context.Context, s *sessionmgr.Session) {
 	}
 }
 
-// resumed pushes the roster to a session of an earlier process, since pushes are
-// not durable: the client may have missed some.
+// resumed pushes the roster to a session of an earlier process, and what was removed
+// of it, since pushes are not durable: the client may have missed some.
 func (c *Module) resumed(ctx context.Context, r sessionmgr.Resumption) {
 	s := r.Session
 	if !r.Restored || !s.Interested() {
 		return
 	}
-	err := c.rosters.Get(ctx, s.JID().Bare(), nil, func(v *roster.View) {
+	account := s.JID().Bare()
+	gone, err := c.rosters.Removed(ctx, account, s.Created())
+	if err != nil {
+		c.o.Log.Error("a resumed session isn't told who was removed from its roster", "sid", s.ID(), "err", err)
+	}
+	err = c.rosters.Get(ctx, account, nil, func(v *roster.View) {
 		var out []sessionmgr.Delivery
+		listed := make(map[jid.JID]bool, len(v.Items))
 		for _, i := range v.Items {
+			listed[i.JID] = true
 			p := roster.Push{Account: v.Account, Item: i, Ver: v.Ver}
 			out = appendPush(out, s, p.Query())
+		}
+		for _, contact := range gone {
+			if !listed[contact] {
+				p := roster.Push{Account: v.Account, Item: roster.Item{JID: contact}, Removed: true, Ver: v.Ver}
+				out = appendPush(out, s, p.Query())
+			}
 		}
 		c.m.Submit(sessionmgr.Entry{Out: out})
 	})

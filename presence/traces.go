@@ -1,0 +1,236 @@
+package presence
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"weir/jid"
+	"weir/sessionmgr"
+	"weir/storage"
+)
+
+// Whom clients may think to be here. A client that resumes its session after a crash
+// knows who was here before it; what it was told since and hasn't acknowledged is
+// lost with the process. So each resource that was available leaves a trace in the
+// store, until nobody can come back any more who has seen it. What is in memory are
+// the traces of resources that aren't available now.
+
+const (
+	tableTraces  = "presence.traces" // Map: the account's resources
+	traceVersion = 1
+)
+
+// traceSlack is how much longer than a session may hibernate a trace is kept: for
+// clients that lose their connection without having acknowledged what they were told.
+const traceSlack = 15 * time.Minute
+
+// maxTraces bounds the traces of an account in memory. Beyond, the oldest go: who
+// has seen those is told of the account only when all of it is gone.
+const maxTraces = 100
+
+// trace is a resource that was available and isn't.
+type trace struct {
+	full  jid.JID
+	until time.Time
+}
+
+// traces are those of all accounts.
+type traces struct {
+	m       *sessionmgr.Manager
+	store   storage.Store
+	records storage.Map
+	keep    time.Duration // 0: nobody resumes, so nothing is kept
+
+	mu      sync.Mutex // guards what is below
+	left    map[jid.JID][]trace
+	timer   *time.Timer // of the next sweep, nil while there is nothing to sweep
+	stopped bool
+}
+
+func newTraces(m *sessionmgr.Manager, st storage.Store) *traces {
+	t := &traces{m: m, store: st, records: storage.NewMap(st, tableTraces), left: make(map[jid.JID][]trace)}
+	if longest := m.LongestAbsence(); longest > 0 {
+		t.keep = longest + traceSlack
+	}
+	return t
+}
+
+// came notes that a resource becomes available. It returns what has to be written
+// before others see that. The session's own record goes with the same commit: who
+// was seen before a crash is available after it, or has left a trace.
+func (t *traces) came(full jid.JID) (w storage.Batch) {
+	if t.keep > 0 {
+		t.take(full)
+		t.put(&w, full)
+	}
+	return w
+}
+
+func (t *traces) put(w *storage.Batch, full jid.JID) {
+	t.records.Put(w, full.Bare().String(), full.Resource(), []byte{traceVersion})
+}
+
+// take takes a trace out of memory.
+func (t *traces) take(full jid.JID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := t.left[full.Bare()]
+	i := slices.IndexFunc(list, func(x trace) bool { return x.full == full })
+	if i >= 0 {
+		t.set(full.Bare(), slices.Delete(slices.Clone(list), i, i+1))
+	}
+}
+
+// set replaces the traces of an account; mu is held.
+func (t *traces) set(account jid.JID, list []trace) {
+	if len(list) == 0 {
+		delete(t.left, account)
+		return
+	}
+	t.left[account] = list
+}
+
+// went notes that a resource isn't available any more, as others are told.
+func (t *traces) went(full jid.JID) {
+	if t.keep == 0 {
+		return
+	}
+	account := full.Bare()
+	t.mu.Lock()
+	list := slices.DeleteFunc(slices.Clone(t.left[account]), func(x trace) bool { return x.full == full })
+	list = append(list, trace{full, time.Now().Add(t.keep)})
+	var over []jid.JID
+	for len(list) > maxTraces {
+		over, list = append(over, list[0].full), list[1:]
+	}
+	t.set(account, list)
+	t.wind()
+	t.mu.Unlock()
+	t.forget(over)
+}
+
+// of returns an account's traces.
+func (t *traces) of(account jid.JID) []trace {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.left[account] // replaced, never changed
+}
+
+// wind sets the timer where there is something to sweep; mu is held.
+func (t *traces) wind() {
+	if t.timer == nil && !t.stopped && len(t.left) > 0 {
+		t.timer = time.AfterFunc(t.keep/8, t.sweep)
+	}
+}
+
+// sweep forgets the traces whose time is over.
+func (t *traces) sweep() {
+	var over []jid.JID
+	now := time.Now()
+	t.mu.Lock()
+	for account, list := range t.left {
+		n := 0
+		for n < len(list) && !now.Before(list[n].until) {
+			over = append(over, list[n].full)
+			n++
+		}
+		if n > 0 {
+			t.set(account, slices.Clone(list[n:]))
+		}
+	}
+	t.timer = nil
+	t.wind()
+	t.mu.Unlock()
+	for some := range slices.Chunk(over, 500) {
+		t.forget(some)
+	}
+}
+
+// forget removes records, but for those of resources that are available by now.
+func (t *traces) forget(over []jid.JID) {
+	var w storage.Batch
+	for _, full := range over {
+		if !t.available(full) {
+			t.records.Delete(&w, full.Bare().String(), full.Resource())
+		}
+	}
+	if w.Len() == 0 {
+		return
+	}
+	t.m.Submit(sessionmgr.Entry{Writes: w, Done: func(error) { t.restore(over) }})
+}
+
+// restore puts the records back of resources that came while they were removed.
+func (t *traces) restore(over []jid.JID) {
+	var w storage.Batch
+	for _, full := range over {
+		if t.available(full) {
+			t.put(&w, full)
+		}
+	}
+	if w.Len() > 0 {
+		t.m.Submit(sessionmgr.Entry{Writes: w})
+	}
+}
+
+func (t *traces) available(full jid.JID) bool {
+	s := t.m.ByJID(full)
+	return s != nil && s.Available()
+}
+
+// stop ends the sweeping.
+func (t *traces) stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped = true; t.timer != nil {
+		t.timer.Stop()
+	}
+}
+
+// start reads what an earlier process left: whoever is not here now left with it.
+func (t *traces) start(ctx context.Context) error {
+	var accounts []string
+	err := t.records.Table().Accounts(ctx, t.store, "", func(account string) bool {
+		accounts = append(accounts, account)
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	for _, account := range accounts {
+		if err := t.read(ctx, account); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read does that for one account.
+func (t *traces) read(ctx context.Context, account string) error {
+	bare, err := jid.Parse(account)
+	if err != nil {
+		return nil // nobody has that address
+	}
+	var all []jid.JID
+	err = t.records.All(ctx, account, func(resource string, _ []byte) bool {
+		if full, err := bare.WithResource(resource); err == nil {
+			all = append(all, full)
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	if t.keep == 0 {
+		t.forget(all)
+		return nil
+	}
+	for _, full := range all {
+		if !t.available(full) {
+			t.went(full)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package presence
+
+import (
+	"context"
+	"slices"
+
+	"weir/jid"
+	"weir/sessionmgr"
+)
+
+// What a client is told that comes back to a session and has missed presence for
+// good: because the process is another, or because too much came while it was away.
+
+// resumed tells such a session who is here and who isn't.
+func (h *Handler) resumed(ctx context.Context, r sessionmgr.Resumption) {
+	if !r.Restored && !r.Missed || !r.Session.Available() {
+		return
+	}
+	snap := h.whole(ctx, r.Session)
+	h.m.Submit(sessionmgr.Entry{Out: snap.Out})
+	h.Recheck(&snap)
+	h.m.FlushTouched()
+}
+
+// whole is contactsOf with everybody whom the client may know of before and who
+// isn't there.
+func (h *Handler) whole(ctx context.Context, s *sessionmgr.Session) Snapshot {
+	snap := h.contactsOf(s)
+	account := s.JID().Bare()
+	here := make(map[jid.JID]bool, len(snap.read))
+	for _, x := range snap.read {
+		here[x.source.JID().Bare()] = true
+	}
+	h.missing(&snap, s, account)
+	for _, contact := range h.rosters.Subscriptions(account, nil) {
+		if !h.m.Local(contact.Domain()) {
+			continue
+		}
+		if h.tells(ctx, contact, s.JID()) {
+			h.missing(&snap, s, contact)
+		}
+		if !here[contact] {
+			snap.without(s, contact)
+		}
+	}
+	return snap
+}
+
+// tells reports whether a viewer may know which resources a contact had.
+func (h *Handler) tells(ctx context.Context, contact, viewer jid.JID) bool {
+	if len(h.m.Sessions(contact)) > 0 { // whom it blocks is seen to as it goes out
+		return h.subscribed(viewer.Bare(), contact)
+	}
+	if len(h.traces.of(contact)) == 0 {
+		return false
+	}
+	blocks, err := h.m.Blocks(ctx, contact, viewer)
+	return err == nil && !blocks
+}
+
+// missing adds those resources of an account that were available and aren't.
+func (h *Handler) missing(snap *Snapshot, s *sessionmgr.Session, account jid.JID) {
+	for _, x := range h.traces.of(account) {
+		source := h.m.ByJID(x.full)
+		if source == nil || source != s && h.seen(source) == nil {
+			snap.without(s, x.full)
+		}
+	}
+	if h.o.Hibernating != Unavailable {
+		return
+	}
+	for _, source := range h.m.Sessions(account) {
+		if source != s && source.Available() && h.hidden(source) {
+			snap.without(s, source.JID())
+		}
+	}
+}
+
+// without adds that nobody is at an address.
+func (snap *Snapshot) without(s *sessionmgr.Session, from jid.JID) {
+	viewer := s.JID().Bare()
+	snap.Out = append(snap.Out, sessionmgr.Delivery{To: s, Stanza: goodbye(from).With(from, viewer)})
+	snap.read = append(snap.read, reading{left: from, viewer: viewer, to: []*sessionmgr.Session{s}})
+}
+
+// returned has those corrected who are at an address by now at which nobody was:
+// their presence may have been submitted before the snapshot.
+func (h *Handler) returned(snap *Snapshot) {
+	for i := 0; i < len(snap.read); i++ {
+		x := snap.read[i]
+		if x.source != nil {
+			continue
+		}
+		for _, source := range h.m.Sessions(x.left.Bare()) {
+			known := slices.ContainsFunc(snap.read, func(r reading) bool { return r.source == source })
+			if !known && (x.left.IsBare() || source.JID() == x.left) && !slices.Contains(x.to, source) && h.seen(source) != nil {
+				snap.read = append(snap.read, reading{source: source, viewer: x.viewer, to: x.to})
+			}
+		}
+	}
+}
