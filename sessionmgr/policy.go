@@ -81,6 +81,16 @@ func (s *Session) facts() facts {
 	return f
 }
 
+// PolicyOf returns the class of the session's device, and which rule of a set is for
+// it; "" for none.
+func (s *Session) PolicyOf(set *policy.Set) (class, rule string) {
+	if set.Empty() {
+		return "", ""
+	}
+	f := s.facts()
+	return set.Class(&f.client), set.Text(set.Find(&f.client))
+}
+
 // newcomer is a session that is to be bound, or one that is only thought of.
 type newcomer struct {
 	account jid.JID
