@@ -27,7 +27,9 @@ type policies struct {
 func (m *Manager) SetPolicies(set *policy.Set, origin string) {
 	var before *policies
 	m.inOrder(func() { before = m.policies.Swap(&policies{set, origin}) })
-	m.log.Info("policies for sessions", "rules", len(set.Options().Rules), "from", origin)
+	if !before.Empty() || !set.Empty() {
+		m.log.Info("policies for sessions", "rules", len(set.Options().Rules), "from", origin)
+	}
 	if !before.Mirrors() && !set.Mirrors() {
 		return
 	}
