@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"weir/policy"
 	"weir/sessionmgr"
@@ -83,7 +84,7 @@ func (c *Control) parsePolicies(classes, rules []string) (*policy.Set, error) {
 	}
 	set, err := policy.Parse(policy.Options{Classes: classes, Rules: rules})
 	if err != nil {
-		return nil, problemf(http.StatusBadRequest, "%s", plain(err))
+		return nil, problemf(http.StatusBadRequest, "%s", strings.NewReplacer("Classes,", "classes,", "Rules,", "rules,").Replace(plain(err)))
 	}
 	return set, nil
 }

@@ -105,6 +105,7 @@ func (c *Control) reply(w http.ResponseWriter, answer any, err error) {
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false) // no browser reads this, and people do
 	if err := enc.Encode(answer); err != nil {
 		c.log.Debug("control client left", "err", err)
 	}

@@ -32,10 +32,12 @@ const (
 	maxMax     = 255 // sessions
 )
 
-// Validate reports everything that is wrong with the texts.
+// Validate reports everything that is wrong with the texts, on one line.
 func (o *Options) Validate() error {
-	_, err := Parse(*o)
-	return err
+	if _, err := Parse(*o); err != nil {
+		return errors.New(strings.ReplaceAll(err.Error(), "\npolicy: ", "; "))
+	}
+	return nil
 }
 
 // Parse makes a set of its texts. The error has a line for each mistake.
