@@ -13,6 +13,7 @@ import (
 
 	"weir/auth"
 	"weir/c2s"
+	"weir/policy"
 	"weir/presence"
 	"weir/sessionmgr"
 )
@@ -129,6 +130,15 @@ func TestDocumentedCauses(t *testing.T) {
 		real = append(real, c.String())
 	}
 	same(t, "cause", names(table(t, "docs/session.md", "cause")), real)
+}
+
+func TestDocumentedPolicies(t *testing.T) {
+	var real []string
+	for _, k := range policy.Kinds() {
+		real = append(real, k.String())
+	}
+	same(t, "session policy", names(table(t, "docs/session.md", "session policy")), real)
+	same(t, "session policy (docs/policies.md)", names(table(t, "docs/policies.md", "session policy")), real)
 }
 
 // TestDocumentedHooks compares names and kinds with the catalogues.

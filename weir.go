@@ -17,6 +17,7 @@ import (
 	"weir/c2s"
 	"weir/config"
 	"weir/netserver"
+	"weir/policy"
 	"weir/roster"
 	"weir/sessionmgr"
 	"weir/storage"
@@ -159,8 +160,21 @@ func (s *Server) makeAuth(ctx context.Context) (err error) {
 func (s *Server) makeSessions(context.Context) (err error) {
 	o := s.Config.Session
 	o.Domains, o.Log, o.Metrics = s.Config.Domains, s.Log, s.Registry
-	s.Sessions, err = sessionmgr.New(o, s.Store, s.Auth)
-	return err
+	if s.Sessions, err = sessionmgr.New(o, s.Store, s.Auth); err != nil {
+		return err
+	}
+	return s.SetPolicies(s.Config)
+}
+
+// SetPolicies has the policies of a configuration decide about the sessions of
+// accounts from now on, whichever did before. Sessions that are there stay.
+func (s *Server) SetPolicies(cfg config.Config) error {
+	set, err := policy.Parse(cfg.Policy)
+	if err != nil {
+		return err
+	}
+	s.Sessions.SetPolicies(set, admin.PoliciesConfigured)
+	return nil
 }
 
 func (s *Server) makeStreams(context.Context) (err error) {

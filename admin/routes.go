@@ -26,6 +26,9 @@ func (c *Control) table() map[string]func(http.ResponseWriter, *http.Request) (a
 		"GET /v1/sessions/{id}":         c.showSession,
 		"GET /v1/sessions/{id}/explain": c.explainSession,
 		"DELETE /v1/sessions/{id}":      c.kickSession,
+		"GET /v1/policy":                c.getPolicies,
+		"PUT /v1/policy":                c.setPolicies,
+		"GET /v1/policy/test":           c.testPolicy,
 		"GET /v1/users":                 c.listUsers,
 		"POST /v1/users":                c.addUser,
 		importPattern:                   c.importUsers,
@@ -102,6 +105,7 @@ func (c *Control) reply(w http.ResponseWriter, answer any, err error) {
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false) // no browser reads this, and people do
 	if err := enc.Encode(answer); err != nil {
 		c.log.Debug("control client left", "err", err)
 	}
@@ -128,7 +132,7 @@ func status(err error) int {
 // plain is an error as it is told to people: without the names of packages.
 func plain(err error) string {
 	text := err.Error()
-	for _, prefix := range []string{"auth: ", "jid: ", "storage: ", "pebble: ", "sessionmgr: "} {
+	for _, prefix := range []string{"auth: ", "jid: ", "storage: ", "pebble: ", "sessionmgr: ", "policy: "} {
 		text = strings.ReplaceAll(text, prefix, "")
 	}
 	return text

@@ -17,6 +17,7 @@ import (
 	"weir/modules/servicecontact"
 	"weir/modules/vcard"
 	"weir/netserver"
+	"weir/policy"
 	"weir/presence"
 	"weir/roster"
 	"weir/sessionmgr"
@@ -45,6 +46,7 @@ type Config struct {
 	Stream   c2s.Options        // Stream bounds what one client may send, and when.
 	Auth     auth.Options       // Auth is about passwords and logins.
 	Session  sessionmgr.Options // Session is about sessions and messages for nobody online.
+	Policy   policy.Options     // Policy says which sessions an account may have at the same time, by role and class of device.
 	Roster   roster.Options     // Roster bounds contact lists.
 	Presence presence.Options   // Presence bounds directed presence, and says what contacts see of sessions that hibernate.
 	Contacts contacts.Options   // Contacts bounds subscription requests.

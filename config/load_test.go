@@ -55,6 +55,11 @@ func TestMistakes(t *testing.T) {
 		{"resumption for too long", "[session]\nhibernate = \"60d\"",
 			`f:2:13: hibernate is 1440h0m0s, must be a second to 30 days, or negative for no resumption; the default is "10m"`},
 		{"resumption for no time", "[session]\nhibernate = \"0s\"", `f:2:13: hibernate is 0; "-1s" turns resumption off; else it is a time like "30s", "5m" or "24h"`},
+		{"policy unknown", "[policy]\nrules = [\"open class=x\", \"singel\"]", `f:2:9: rules, entry 1 ("open class=x"): there is no class x; classes are none; ` +
+			`rules, entry 2 ("singel"): no policy "singel", there are open, single, single-refuse, mirror, per-device; ` + "`weir policy --help` has examples"},
+		{"class of nothing", "[policy]\nrules = [\"open class=x\"]\nclasses = [\"x\"]",
+			`f:3:11: classes, entry 1 ("x"): says nothing of its devices: software, name, resource or id; the default is []`},
+		{"policy is no list", "[policy]\nrules = \"single\"", `f:2:9: rules is a text ("single"); it has to be a list like ["example.org", "example.net"]`},
 		{"seen as nothing known", "[presence]\nhibernating = \"awy\"", `f:2:15: hibernating is "awy"; did you mean "away"? it has to be "stay", "away" or "unavailable"`},
 		{"seen otherwise after no time", "[presence]\nhibernating_after = \"0s\"", `f:2:21: hibernating_after is 0; it has to be "1s" or more, a time like "30s", "5m" or "24h"`},
 		{"seen otherwise after a blink", "[presence]\nhibernating_after = \"5ms\"", `f:2:21: hibernating_after is 5ms, must be a second to 30 days; the default is "5m"`},

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"weir/jid"
+	"weir/policy"
 )
 
 // choices are the values of settings that have few.
@@ -75,6 +76,8 @@ func (l *loader) check(s *setting) (text, hint string) {
 		if l.cfg.Presence.HibernatingAfter == 0 { // as above
 			return "hibernating_after is 0", `it has to be "1s" or more, ` + s.example()
 		}
+	case "policy.rules":
+		return l.checkRules()
 	case "tls.certificates":
 		return l.checkCertificates()
 	case "listen.c2s", "listen.c2s_tls", "listen.metrics", "listen.c2s_insecure":
@@ -166,6 +169,19 @@ func (l *loader) checkDomains() (text, hint string) {
 		seen = append(seen, j.Domain())
 	}
 	l.cfg.Domains = seen
+	return "", ""
+}
+
+// checkRules looks at rules with the classes that they may name, unless those are
+// told to be wrong themselves.
+func (l *loader) checkRules() (text, hint string) {
+	classes := policy.Options{Classes: l.cfg.Policy.Classes}
+	if slices.Contains(l.bad, "policy.classes") || classes.Validate() != nil {
+		return "", ""
+	}
+	if err := l.cfg.Policy.Validate(); err != nil {
+		return l.rename(err.Error(), l.setting("policy.rules").field[0]), "`weir policy --help` has examples"
+	}
 	return "", ""
 }
 

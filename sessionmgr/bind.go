@@ -3,10 +3,11 @@ package sessionmgr
 import (
 	"context"
 	"errors"
-	"fmt"
+	"time"
 
 	"weir/hook"
 	"weir/jid"
+	"weir/policy"
 	"weir/stanza"
 )
 
@@ -61,35 +62,31 @@ func (m *Manager) BindWith(ctx context.Context, s *Session, b *Binding, answered
 		return m.bindError(s, err)
 	}
 	defer m.ledgers.release(l)
-	for {
-		old, err := m.tryBind(s, l, full, b, answered)
+	for slowed := time.Duration(0); ; {
+		v, err := m.tryBind(s, l, full, b, answered)
 		switch {
 		case err != nil:
 			return err
-		case old == nil:
+		case v.done():
 			if b.Acks != nil {
 				m.enabledWith(s, b.Acks)
 			}
 			return m.nowBound(ctx, s)
-		case b.Own && s.sameDevice(old): // also one bound a moment ago: the last one stays
-			if err := m.replace(ctx, old, s); err != nil {
-				return m.bindError(s, err)
+		case len(v.replaced) > 0: // also one bound a moment ago: the last one stays
+			if slowed == 0 {
+				if slowed = m.slows(s, &v); slowed > 0 {
+					err = s.rest(ctx, slowed) // and look again: much may have changed
+					break
+				}
 			}
-		case b.Own && old.JID() == full:
-			// Another client of the account has taken this very name: it keeps it.
-			if full, err = account.WithResource(resource + "-" + randomName()[:4]); err != nil {
-				return m.bindError(s, err)
-			}
-		case m.o.Conflict == ConflictRefuse && old.State() != Hibernating: // else it is its own client that lost it
-			return stanza.Conflict() // RFC 6120 §7.7.2.2
-		case m.o.Conflict == ConflictRename && old.JID() == full:
-			if full, err = account.WithResource(randomName()); err != nil {
-				return m.bindError(s, err)
-			}
+			err = m.replace(ctx, s, &v, slowed)
+		case b.Own: // another client of the account has taken this very name: it keeps it
+			full, err = account.WithResource(resource + "-" + randomName()[:4])
 		default:
-			if err := m.replace(ctx, old, s); err != nil {
-				return m.bindError(s, err)
-			}
+			full, err = account.WithResource(randomName())
+		}
+		if err != nil {
+			return m.bindError(s, err)
 		}
 	}
 }
@@ -125,24 +122,19 @@ func (m *Manager) nowBound(ctx context.Context, s *Session) error {
 	return stanza.NotAllowed("the session has ended")
 }
 
-// tryBind puts the session into the registry unless the resource is taken, or the
-// device that it was made for has another session: it then returns who has it. In the pipeline's order, so that nothing is delivered
-// between the registration and the answer.
-func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answered func(jid.JID)) (holder *Session, err error) {
+// tryBind puts the session into the registry unless it is refused, others have to
+// end before, or the resource is taken: it then returns which of that it is. In the
+// pipeline's order, so that nothing comes between the look and the registration
+// (XEP-0386 §3.2), and nothing is delivered between that and the answer.
+func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answered func(jid.JID)) (v ruling, err error) {
 	m.inOrder(func() {
-		if holder = m.registry.holder(full); holder != nil {
+		n := newcomer{account: l.account, full: full, own: b.Own, facts: s.facts()}
+		n.client.Resource = full.Resource()
+		if v = m.judge(m.policies.Load().Set, &n); v.refused != nil {
+			err = *v.refused
 			return
 		}
-		if b.Own { // here, where no other can come in between (XEP-0386 §3.2)
-			if holder = m.ofDevice(l.account, s); holder != nil {
-				return
-			}
-		}
-		if n := m.o.MaxSessions; len(m.registry.bound(l.account)) >= n {
-			if holder, _, _ = m.asleep(l.account); holder != nil {
-				return // it makes room
-			}
-			err = stanza.ResourceConstraint(fmt.Sprintf("this account has %d sessions, as many as it may have", n)) // RFC 6120 §7.6.2.1
+		if !v.done() {
 			return
 		}
 		s.mu.Lock()
@@ -159,7 +151,8 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answe
 		s.carry(l)
 		s.ledger = l
 		s.queue = queue{tag: m.ids.Next(), after: l.last, sent: l.last, last: l.last, untold: l.last}
-		s.carbons.Store(b.Carbons)
+		s.carbons.ask(b.Carbons)
+		s.carbons.force(v.rule.Kind == policy.Mirror)
 		s.inactive.Store(b.Inactive && m.o.InactiveHold > 0)
 		m.registry.insert(l.account, s)
 		answered(full)
@@ -168,7 +161,7 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answe
 			m.enableNow(s, link, b.Acks)
 		}
 	})
-	return holder, err
+	return v, err
 }
 
 // bindError turns what PreBind returned into what the client gets.

@@ -3,6 +3,7 @@ package sessionmgr
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"weir/jid"
@@ -211,13 +212,41 @@ func (p *pipeline) deliverCopies(it *item, list []Delivery, id uint64, hide bool
 	}
 }
 
+// copying says whether a session gets copies, and why: its client has asked for
+// them, or its policy is that all sessions see the same. Loaded for every message.
+type copying struct{ why atomic.Uint32 }
+
+const (
+	copiesAsked = 1 << iota
+	copiesForced
+)
+
+// Load reports whether it does.
+func (c *copying) Load() bool { return c.why.Load() != 0 }
+
+func (c *copying) asked() bool  { return c.why.Load()&copiesAsked != 0 }
+func (c *copying) forced() bool { return c.why.Load()&copiesForced != 0 }
+
+// ask notes what its client wants and returns what that was before.
+func (c *copying) ask(on bool) (was bool) { return c.set(copiesAsked, on) }
+
+// force notes what its policy says.
+func (c *copying) force(on bool) { c.set(copiesForced, on) }
+
+func (c *copying) set(bit uint32, on bool) (was bool) {
+	if on {
+		return c.why.Or(bit)&bit != 0
+	}
+	return c.why.And(^bit)&bit != 0
+}
+
 // SetCarbons turns copies of what the account's other sessions send and receive
-// on or off. It waits until that is durable, with stream management: a client that
+// on or off, as far as that is its client's to say. It waits until that is durable, with stream management: a client that
 // was told that they are on gets them also after a restart.
 func (m *Manager) SetCarbons(ctx context.Context, s *Session, on bool) error {
 	done := make(chan error, 1)
 	m.pipe.run(func() {
-		was := s.carbons.Swap(on)
+		was := s.carbons.ask(on)
 		if s.sm == nil || was == on {
 			done <- nil
 			return
@@ -225,7 +254,7 @@ func (m *Manager) SetCarbons(ctx context.Context, s *Session, on bool) error {
 		s.sm.snap = true
 		m.pipe.number(&item{rec: true, Entry: Entry{From: s, Done: func(err error) {
 			if err != nil {
-				s.carbons.Store(was)
+				s.carbons.ask(was)
 			}
 			done <- err
 		}}})

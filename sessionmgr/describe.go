@@ -32,6 +32,8 @@ type Description struct {
 	Device      string      `json:"device"` // names the device among the account's, "" if the client didn't say
 	Software    string      `json:"software"`
 	DeviceName  string      `json:"device_name"`
+	Class       string      `json:"class"`   // of the device, as policies have it
+	Policy      string      `json:"policy"`  // the rule that is for it, "" for none
 	Handled     uint32      `json:"handled"` // stanzas received and handled, modulo 2^32
 	Sent        uint32      `json:"sent"`    // stanzas given to the link, modulo 2^32
 	In          Traffic     `json:"in"`      // what its client has sent
@@ -165,6 +167,7 @@ func (s *Session) describe() Description {
 	}
 	link := s.linkNow()
 	s.mu.Unlock()
+	d.Class, d.Policy = s.PolicyOf(s.m.policies.Load().Set)
 	d.LastActive, d.LastVisible, d.Handled, d.Sent = s.LastActive(), s.LastVisible(), s.handled.Load(), s.sent.Load()
 	d.In, d.Out, d.Attributes = s.Received(), s.Given(), s.Attributes(ReadByAdmin)
 	d.Carbons, d.Inactive, d.Unseen = s.carbons.Load(), s.inactive.Load(), s.Unseen()

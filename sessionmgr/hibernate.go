@@ -112,7 +112,12 @@ func (m *Manager) limitHibernating(s *Session) {
 // asleep returns the session of an account that has hibernated longest, nil for
 // none, since which generation it does, and how many do.
 func (m *Manager) asleep(account jid.JID) (oldest *Session, since uint32, n int) {
-	for _, x := range m.registry.bound(account) {
+	return asleepOf(m.registry.bound(account))
+}
+
+// asleepOf is asleep for some sessions.
+func asleepOf(sessions []*Session) (oldest *Session, since uint32, n int) {
+	for _, x := range sessions {
 		gen, is := x.hibernating()
 		if !is {
 			continue

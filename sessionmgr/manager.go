@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"weir/jid"
+	"weir/policy"
 	"weir/storage"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -144,6 +145,7 @@ type Manager struct {
 	keys         sync.Map // name of an attribute to its *declaration
 	metrics      *metrics
 
+	policies   atomic.Pointer[policies] // written with the token
 	registry   *registry
 	closed     closed // sessions that ended
 	ledgers    ledgers
@@ -184,6 +186,7 @@ func New(o Options, st storage.Store, accounts Accounts) (*Manager, error) {
 		metrics:  newMetrics(o.Metrics),
 	}
 	m.pipe.m = m
+	m.policies.Store(&policies{Set: new(policy.Set)})
 	m.availability, m.subscription = nobody{}, nobody{}
 	for _, d := range o.Domains {
 		m.domains[d] = true

@@ -150,14 +150,16 @@ func rowOf(sessions []*Session, exists bool) (row int, best int32, leader *Sessi
 	return reachable, best, leader
 }
 
-// deliverSome delivers to every session whose priority is at least least. If
+// deliverSome delivers to every session whose priority is at least least, and to
+// those that see all that there is, unless their priority says that they take no
+// messages. If
 // there is none any more, the leader has left or changed its priority since the
 // decision was made: it gets the message, or misses it, and then it is owed.
 func (m *Manager) deliverSome(from *source, st *stanza.Stanza, sessions []*Session, least int32, leader *Session) {
 	var few [8]*Session
 	some := few[:0]
 	for _, s := range sessions {
-		if s.reach.Load() >= least {
+		if reach := s.reach.Load(); reach >= least || reach >= 0 && s.carbons.forced() { // RFC 6121 §8.5.2.1.1 leaves it to the server
 			some = append(some, s)
 		}
 	}

@@ -19,6 +19,7 @@ type metrics struct {
 	owed         prometheus.Counter
 	commitErrors prometheus.Counter
 	panics       prometheus.Counter
+	slowed       prometheus.Counter
 
 	enabled    prometheus.Counter
 	hibernated prometheus.Counter
@@ -51,6 +52,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		ends: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "weir", Subsystem: "session",
 			Name: "ended_total", Help: "Sessions ended, by cause."}, []string{"cause"}),
 	}
+	ms.slowed = counter("bindings_slowed_total", "Bindings that had to wait since clients of their account replace each other again and again.")
 	ms.enabled = counter("acks_enabled_total", "Sessions that turned stream management on.")
 	ms.hibernated = counter("hibernated_total", "Sessions whose link was lost and that were kept.")
 	ms.restored = counter("restored_total", "Sessions of an earlier process that were brought back.")
@@ -75,7 +77,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	ms.in[stanza.Presence] = stanzas.WithLabelValues("presence")
 	ms.in[stanza.IQ] = stanzas.WithLabelValues("iq")
 	if reg != nil {
-		reg.MustRegister(ms.opened, ms.bound, ms.out, ms.stale, ms.owed, ms.commitErrors, ms.panics, ms.ends, stanzas,
+		reg.MustRegister(ms.opened, ms.bound, ms.out, ms.stale, ms.owed, ms.commitErrors, ms.panics, ms.ends, ms.slowed, stanzas,
 			ms.enabled, ms.hibernated, ms.restored, ms.redone, ms.pulled, ms.duplicates, ms.rested, ms.acksOut, ms.acksAsked, ms.acksIn,
 			ms.resumes, ms.resumeAge, ms.commitTime, ms.commitSize)
 	}

@@ -107,6 +107,7 @@ func (m *Manager) restore(ctx context.Context, account jid.JID, x *stored) error
 	})
 	m.registry.add(s)
 	m.ran(s, m.Hooks.Restored.Run(ctx, s))
+	m.judged(s)
 	if !s.resumable { // its client can't come back to it
 		m.Kick(s, Cause{Expired, "the server was restarted"}, nil)
 		return nil
@@ -134,7 +135,7 @@ func (p *Snapshot) session(m *Manager) (*Session, error) {
 	}
 	s.handled.Store(p.Handled)
 	s.sent.Store(p.Sent)
-	s.carbons.Store(p.Carbons)
+	s.carbons.ask(p.Carbons)
 	s.reach.Store(unreachable)
 	if p.Presence != "" {
 		if s.presence, err = stanza.Parse([]byte(p.Presence)); err != nil {

@@ -268,6 +268,7 @@ func (m *Manager) attach(s, temp *Session, link Link, resumed func(*Session, uin
 	s.mu.Unlock()
 	a := s.sm
 	if device != nil {
+		m.mark(s)
 		a.snap = true
 		m.pipe.dirty(s)
 	}

@@ -29,7 +29,7 @@ type Session struct {
 	tailed  atomic.Bool   // tail is not empty
 	// inactive says that the client's user looks elsewhere; written with the token.
 	inactive   atomic.Bool
-	carbons    atomic.Bool // it gets copies; written with the token
+	carbons    copying // whether it gets copies; written with the token
 	activity   activity
 	window     atomic.Pointer[window]
 	absence    atomic.Pointer[absence]    // nil without stream management
@@ -70,6 +70,7 @@ type Session struct {
 	linked     bool // that is the link of now; else it is lost
 	state      State
 	priority   int8
+	turns      uint8 // how often in a row this session and those before it have replaced each other
 	interested bool
 	binding    bool   // Bind runs Bound, and what follows an end meanwhile
 	left       bool   // Unbound has run
@@ -233,8 +234,9 @@ func (s *Session) Role() string {
 // SetRole notes the role of the session's account.
 func (s *Session) SetRole(role string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.role = role
+	s.mu.Unlock()
+	s.m.judged(s)
 }
 
 // SetPresence records the client's undirected presence: st is nil when it is

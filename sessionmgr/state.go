@@ -92,7 +92,7 @@ func Keepings() map[string]Keeping {
 		"resent": Volatile, "pulling": Volatile, "noted": Volatile, "enabling": Volatile, "fetched": Volatile,
 		"linked": Volatile, "traits": Volatile, "remote": Volatile, "cause": Volatile, "slots": Volatile, "waiters": Volatile, "mu": Volatile,
 		"pendingBatch": Volatile, "touched": Volatile, "behind": Volatile, "lost": Volatile, "tail": Volatile, "tailed": Volatile, "pushed": Volatile,
-		"ledger": Rebuildable, "binding": Volatile, "left": Volatile,
+		"ledger": Rebuildable, "turns": Volatile, "binding": Volatile, "left": Volatile,
 		"held": Volatile, "activity": Volatile,
 	}
 }
@@ -104,7 +104,7 @@ func (s *Session) Snapshot() Snapshot {
 	snap := Snapshot{
 		Version: snapshotVersion, ID: s.id, JID: s.full.String(), Created: s.Created(),
 		Priority: s.priority, Interested: s.interested,
-		Handled: s.handled.Load(), Sent: s.sent.Load(), Carbons: s.carbons.Load(),
+		Handled: s.handled.Load(), Sent: s.sent.Load(), Carbons: s.carbons.asked(),
 	}
 	if s.presence != nil {
 		snap.Presence = string(s.presence.AppendTo(nil))

@@ -11,7 +11,7 @@ import (
 // one that there is, with flags that it has.
 func TestCommandsInDocs(t *testing.T) {
 	n := 0
-	for _, file := range []string{"../../docs/admin.md", "../../docs/weir.service", "../../README.md"} {
+	for _, file := range []string{"../../docs/admin.md", "../../docs/policies.md", "../../docs/weir.service", "../../README.md"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -209,6 +209,8 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 		{"logged in by", dash(d.Mechanism)},
 		{"channel binding", dash(d.Binding)},
 		{"device", deviceOf(d) + " (" + dash(d.Device) + ")"},
+		{"class of device", dash(d.Class)},
+		{"policy", dash(d.Policy)},
 		{"stanzas from it", strconv.FormatUint(uint64(d.Handled), 10)},
 		{"stanzas to it", strconv.FormatUint(uint64(d.Sent), 10)},
 		{"received from it", traffic(d.In)},
