@@ -149,6 +149,7 @@ type Manager struct {
 	ledgers    ledgers
 	pipe       pipeline
 	work       crew         // goroutines that work for the manager
+	reports    reports      // what trackers have to tell
 	traits     sync.Map     // traits to *traits
 	traitCount atomic.Int32 // that were put into it, about
 	failed     atomic.Bool  // the store is lost
@@ -355,6 +356,7 @@ func (m *Manager) Stop(ctx context.Context) error {
 		m.inOrder(func() { quiet = m.pipe.idle() && m.work.busy() == 0 })
 	}
 	m.quiet.Store(true)
+	m.endTrackers()
 	if err := m.ids.Close(ctx); err != nil {
 		return err
 	}

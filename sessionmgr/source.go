@@ -7,6 +7,7 @@ type source struct {
 	s       *Session
 	epoch   uint32 // of the stream that it came by
 	counted bool
+	follow  *Tracker // of the stanza itself; nil: nobody follows it
 }
 
 // sign notes on an item whose stanza it comes of.
