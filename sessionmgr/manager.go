@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"weir/jid"
+	"weir/stanza"
 	"weir/storage"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -139,7 +140,8 @@ type Manager struct {
 	availability PresenceHandler
 	subscription PresenceHandler
 	guard        func(viewer, target jid.JID) bool
-	blocklists   BlocklistReader // nil: nobody blocks anybody
+	inbound      func(context.Context, *Session, *stanza.Stanza) (*stanza.Stanza, error) // nil: takes all
+	blocklists   BlocklistReader                                                         // nil: nobody blocks anybody
 	slotNames    []string
 	keys         sync.Map // name of an attribute to its *declaration
 	metrics      *metrics

@@ -8,6 +8,7 @@ type source struct {
 	epoch   uint32 // of the stream that it came by
 	counted bool
 	follow  *Tracker // of the stanza itself; nil: nobody follows it
+	whole   func()   // is called when it was handled; may be nil
 }
 
 // sign notes on an item whose stanza it comes of.

@@ -273,7 +273,9 @@ func TestTrackerIsForOne(t *testing.T) {
 		nil,
 		func(Report) { panic("a mistake") },
 		func(Report) { c.h.Kick(c.Session, Cause{Code: Kicked}, nil) },
-		func(Report) { _ = h.RouteFollowed(context.Background(), notice(t, "5").With(c.JID(), jid.MustParse("nurse@verona.lit")), next.Tracker) },
+		func(Report) {
+			_ = h.RouteFollowed(context.Background(), notice(t, "5").With(c.JID(), jid.MustParse("nurse@verona.lit")), next.Tracker)
+		},
 	} {
 		if err := h.SendFollowed(c.Session, notice(t, "x"), NewTracker(told)); err != nil {
 			break
