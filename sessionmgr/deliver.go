@@ -310,7 +310,9 @@ func (p *pipeline) miss(from *Session, d Delivery, kept bool, shared *copies) {
 	case kept:
 		p.oweNow(from, d.To, d.Stanza, follow)
 	default:
-		follow.end(unmet(d.Stanza))
+		if follow != nil {
+			follow.over(unmet(d.Stanza))
+		}
 		p.missed = append(p.missed, d)
 	}
 }

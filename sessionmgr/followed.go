@@ -34,23 +34,57 @@ func (f *following) is(as *sent) bool {
 	return as.id == 0 && as.st == f.st
 }
 
-// followedBy returns the source of a stanza of the server that t follows.
-func followedBy(t *Tracker) *source { return &source{counted: true, follow: t} }
+// track has t follow the stanza of a source, until turns or untrack.
+func (m *Manager) track(o *source, t *Tracker) *source {
+	if t != nil {
+		o.followed = true
+		m.tracked.Store(o, t)
+	}
+	return o
+}
+
+// untrack returns who follows the stanza of a source, nil for nobody, and has it be
+// followed no more.
+func (m *Manager) untrack(o *source) *Tracker {
+	if o == nil || !o.followed {
+		return nil
+	}
+	o.followed = false
+	t, _ := m.tracked.LoadAndDelete(o)
+	return t.(*Tracker)
+}
 
 // leads notes on an item that it is about the stanza that is followed.
-func (o *source) leads(it *item) {
-	if o != nil && o.follow != nil {
-		o.follow.part()
-		it.follow = o.follow
+func (m *Manager) leads(o *source, it *item) {
+	if o == nil || !o.followed {
+		return
 	}
+	t, _ := m.tracked.Load(o)
+	it.follow = t.(*Tracker)
+	it.follow.part()
 }
 
 // turns ends that what comes of a stanza is the stanza itself: an answer is next.
 // r is what became of the stanza.
-func (o *source) turns(r Report) {
-	if o != nil && o.follow != nil {
-		o.follow.note(r)
-		o.follow = nil
+func (m *Manager) turns(o *source, r Report) {
+	if t := m.untrack(o); t != nil {
+		t.note(r)
+	}
+}
+
+// refused is turns for a stanza that is answered with an error.
+func (m *Manager) refused(o *source, e stanza.Error) {
+	if o != nil && o.followed {
+		m.turns(o, bounced(e))
+	}
+}
+
+// handled returns what ends the way of a stanza by its handling.
+func (m *Manager) handled(o *source) func() {
+	t, _ := m.tracked.Load(o)
+	return func() {
+		m.untrack(o)
+		t.(*Tracker).over(Report{})
 	}
 }
 

@@ -65,8 +65,8 @@ func (m *Manager) blocks(s *Session, st *stanza.Stanza) bool {
 // handle decides about a stanza of s and counts it.
 func (m *Manager) handle(from *source, st *stanza.Stanza) {
 	s := from.s
-	if from.whole != nil {
-		defer from.whole()
+	if from.followed {
+		defer m.handled(from)()
 	}
 	defer m.finish(from)
 	defer func() {
@@ -77,7 +77,7 @@ func (m *Manager) handle(from *source, st *stanza.Stanza) {
 	}()
 	ctx := handlingContext{s}
 	if m.cameBefore(ctx, s, st) {
-		from.turns(Report{Fate: Taken})
+		m.turns(from, Report{Fate: Taken})
 		return
 	}
 	if err := m.dispatch(ctx, from, st); err != nil {
@@ -93,7 +93,7 @@ func (m *Manager) dispatch(ctx context.Context, from *source, st *stanza.Stanza)
 	if st.Kind == stanza.Presence {
 		err := m.routePresence(ctx, from, st)
 		if err == nil {
-			from.turns(Report{Fate: Taken})
+			m.turns(from, Report{Fate: Taken})
 		}
 		return err
 	}

@@ -171,7 +171,7 @@ func (m *Manager) answer(ctx context.Context, from *source, st *stanza.Stanza, h
 		m.bounce(from, st, m.toError(ctx, err))
 		return
 	}
-	from.turns(Report{Fate: Taken})
+	m.turns(from, Report{Fate: Taken})
 	if err != nil {
 		return
 	}

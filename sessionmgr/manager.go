@@ -152,6 +152,7 @@ type Manager struct {
 	pipe       pipeline
 	work       crew         // goroutines that work for the manager
 	reports    reports      // what trackers have to tell
+	tracked    sync.Map     // *source to the *Tracker of its stanza, while that is handled
 	traits     sync.Map     // traits to *traits
 	traitCount atomic.Int32 // that were put into it, about
 	failed     atomic.Bool  // the store is lost

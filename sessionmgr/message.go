@@ -187,7 +187,7 @@ func (m *Manager) deliverTo(from *source, st *stanza.Stanza, sessions, some []*S
 		it.copies = true
 	}
 	from.sign(&it)
-	from.leads(&it)
+	m.leads(from, &it)
 	m.pipe.submit(it)
 }
 
@@ -232,7 +232,7 @@ func (m *Manager) here(st *stanza.Stanza, sessions []*Session) bool {
 // bounce answers a stanza with an error, where an answer is allowed. from is
 // the session that sent it; nil looks it up.
 func (m *Manager) bounce(from *source, st *stanza.Stanza, e stanza.Error) {
-	from.turns(bounced(e))
+	m.refused(from, e)
 	m.undelivered(st, string(e.Condition))
 	reply := st.ErrorReply(e)
 	if reply == nil {

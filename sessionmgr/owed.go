@@ -37,7 +37,7 @@ func (m *Manager) owe(ctx context.Context, from *source, account jid.JID, st *st
 	}
 	it := item{one: Delivery{Stanza: st}, owe: l, routed: true, carbons: c}
 	from.sign(&it)
-	from.leads(&it)
+	m.leads(from, &it)
 	m.pipe.submit(it)
 	return nil
 }
@@ -72,11 +72,12 @@ func (p *pipeline) oweLate() {
 		}
 		for _, it := range some {
 			account, st := it.one.To.JID().Bare(), it.one.Stanza
-			from := &source{s: it.From, counted: true, follow: it.follow}
+			from := p.m.track(&source{s: it.From, counted: true}, it.follow)
 			if err := p.m.owe(p.m.ctx, from, account, st, nil, p.m.ledgers.forgets.Load()); err != nil {
 				p.m.log.Error("message can't be kept", "account", account, "err", err)
 				p.m.bounce(from, st, p.m.handlingError(p.m.ctx, err))
 			}
+			p.m.untrack(from)
 			it.unfollow(Report{}) // it goes on with what is to be owed
 		}
 		p.m.FlushTouched()
@@ -98,7 +99,9 @@ func (p *pipeline) owedKept(it *item) {
 func (p *pipeline) bounced(it *item, e stanza.Error) Delivery {
 	st := it.message()
 	p.m.work.Go(func() { p.m.undelivered(st, string(e.Condition)) }) // no hook runs with the token
-	it.unfollow(bounced(e))
+	if it.follow != nil {
+		it.unfollow(bounced(e))
+	}
 	reply, to := st.ErrorReply(e), it.From
 	if to == nil {
 		to = p.m.registry.byJID(st.From)

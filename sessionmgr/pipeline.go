@@ -87,7 +87,7 @@ func (m *Manager) deliver(from *source, to *Session, st *stanza.Stanza) {
 	}
 	it := item{one: Delivery{To: to, Stanza: st}, routed: true}
 	from.sign(&it)
-	from.leads(&it)
+	m.leads(from, &it)
 	m.pipe.submit(it)
 }
 

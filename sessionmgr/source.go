@@ -7,8 +7,9 @@ type source struct {
 	s       *Session
 	epoch   uint32 // of the stream that it came by
 	counted bool
-	follow  *Tracker // of the stanza itself; nil: nobody follows it
-	whole   func()   // is called when it was handled; may be nil
+	// followed says that Manager.tracked has a tracker of it: a pointer here would cost
+	// every stanza.
+	followed bool
 }
 
 // sign notes on an item whose stanza it comes of.

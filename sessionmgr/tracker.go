@@ -266,7 +266,9 @@ func (m *Manager) SendFollowed(s *Session, st *stanza.Stanza, t *Tracker) error 
 	if err := t.begin(m); err != nil {
 		return err
 	}
-	m.sendSome(followedBy(t), addressed(st, s.JID()), []*Session{s})
+	from := m.track(&source{counted: true}, t)
+	m.sendSome(from, addressed(st, s.JID()), []*Session{s})
+	m.untrack(from)
 	t.over(Report{})
 	m.endLate()
 	return nil
@@ -279,7 +281,9 @@ func (m *Manager) RouteFollowed(ctx context.Context, st *stanza.Stanza, t *Track
 	if err := t.begin(m); err != nil {
 		return err
 	}
-	err := m.route(ctx, followedBy(t), st)
+	from := m.track(&source{counted: true}, t)
+	err := m.route(ctx, from, st)
+	m.untrack(from)
 	switch {
 	case err != nil:
 		t.over(Report{Fate: Dropped, Err: err})

@@ -213,11 +213,8 @@ func (v *Virtual) send(ctx context.Context, st *stanza.Stanza, t *Tracker) error
 		<-v.turn
 		return err
 	}
-	if from.follow = t; t != nil {
-		from.whole = func() { t.over(Report{}) }
-	}
 	next := func() { <-v.turn }
-	if !v.m.take(from, st, next) {
+	if !v.m.take(v.m.track(from, t), st, next) {
 		next()
 	}
 	v.m.FlushTouched()
