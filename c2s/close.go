@@ -257,6 +257,7 @@ func (s *Stream) overIfClosing() {
 func (s *Stream) Closed(_ *netserver.Conn, cause error) {
 	s.srv.metrics.open.Dec()
 	s.closing.Store(true)
+	s.keepBound()
 	s.sessionOver(causeOfConn(cause))
 }
 

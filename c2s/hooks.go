@@ -35,8 +35,8 @@ type Hooks struct {
 	PreDrain hook.Filter[PreDrain]
 	// Drained tells that everything was written, on any goroutine. It must not block.
 	Drained hook.Point[*sessionmgr.Session]
-	// Ending collects what is said before the closing tag, on any goroutine. It
-	// must not block.
+	// Ending collects what is said before the closing tag, and before a stream goes
+	// on without its session, on any goroutine. It must not block.
 	Ending hook.Filter[Ending]
 	// Idle asks for a sign of life from a silent client, on the reader goroutine.
 	Idle hook.Filter[Idle]
@@ -84,8 +84,8 @@ type PreDrain struct {
 	Batch  []byte
 }
 
-// Ending is a stream about to be closed by us, for whatever reason. A handler
-// appends complete elements to XML.
+// Ending is a stream about to be closed by us, for whatever reason, or about to
+// give its session up. A handler appends complete elements to XML.
 type Ending struct {
 	Stream *Stream
 	XML    []byte

@@ -1,6 +1,9 @@
 package c2s
 
 import (
+	"context"
+	"fmt"
+
 	"weir/jid"
 	"weir/sessionmgr"
 	"weir/stanza"
@@ -85,6 +88,24 @@ func (s *Stream) handOver(st *stanza.Stanza) {
 	if !s.inbound.CompareAndSwap(inboundRunning, inboundWaiting) {
 		s.conn.Resume()
 	}
+}
+
+// virtualIn is what a stanza of a session without a stream has to pass: the limit of
+// its size and StanzaIn, as one that was read from a stream. An error refuses it.
+func (srv *Server) virtualIn(ctx context.Context, s *sessionmgr.Session, st *stanza.Stanza) (*stanza.Stanza, error) {
+	srv.metrics.received[st.Kind].Inc()
+	if most := srv.o.StanzaBytes; st.Size() > most {
+		return nil, stanza.PolicyViolation(fmt.Sprintf("a stanza has up to %d bytes", most))
+	}
+	point := &srv.Hooks.StanzaIn
+	if point.Empty() {
+		return st, nil
+	}
+	ev := StanzaIn{Session: s, Stanza: st}
+	if err := point.Run(ctx, &ev); err != nil {
+		return nil, err
+	}
+	return ev.Stanza, nil
 }
 
 // inboundDone is the resume function of every Inbound.

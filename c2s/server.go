@@ -65,6 +65,7 @@ func New(o Options, sm *sessionmgr.Manager, as *auth.Service) (*Server, error) {
 		NS: nsSession, Local: "session", Scope: sessionmgr.OnSelf | sessionmgr.OnServer, Silent: true,
 		Set: func(context.Context, *stanza.Stanza) (any, error) { return nil, nil },
 	})
+	sm.GuardInbound(srv.virtualIn)
 	return srv, nil
 }
 

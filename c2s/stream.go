@@ -51,13 +51,15 @@ type Stream struct {
 	paused bool                      // the element at hand paused input
 
 	// any goroutine
-	sess    atomic.Pointer[sessionmgr.Session] // nil only while it is being opened
-	state   atomic.Uint32
-	dirty   atomic.Bool  // Send appended something that was not drained
-	closing atomic.Bool  // our closing tag is out: nothing read is processed
-	left    atomic.Bool  // the client closed its stream
-	inbound atomic.Int32 // see inbound.go
-	holds   atomic.Int32 // who waits for more to go out in one write, see hold.go
+	sess atomic.Pointer[sessionmgr.Session] // nil only while it is being opened
+	// unbinding is not nil while the stream is to give up its resource, see unbind.go.
+	unbinding atomic.Pointer[unbinding]
+	state     atomic.Uint32
+	dirty     atomic.Bool  // Send appended something that was not drained
+	closing   atomic.Bool  // our closing tag is out: nothing read is processed
+	left      atomic.Bool  // the client closed its stream
+	inbound   atomic.Int32 // see inbound.go
+	holds     atomic.Int32 // who waits for more to go out in one write, see hold.go
 
 	// guarded by the order of conn.Append
 	opened bool // our header is out
@@ -126,6 +128,10 @@ func (s *Stream) Data(_ *netserver.Conn, b []byte) (taken int, err error) {
 	defer s.recovered("reading")
 	s.heard()
 	s.paused = false
+	if s.unbinding.Load() != nil && s.unbind() {
+		s.startWork()
+		return 0, nil
+	}
 	r, now := &s.srv.rates, s.srv.now()
 	for {
 		if s.closing.Load() {

@@ -64,6 +64,7 @@ type Conn struct {
 	leftover  bool // the reader parked while the handler had left bytes
 	paused    bool
 	redeliver bool // call Data with what is left
+	woken     bool // … also if that is nothing
 	closing   bool // Close was called
 	notified  bool // TLS close_notify was made
 	flushed   bool // closing, and all is with the kernel
@@ -181,6 +182,22 @@ func (c *Conn) Resume() {
 		c.wakeReader()
 	} else if c.leftover {
 		c.kick() // the reader may be parked with bytes that nobody asks for
+	}
+}
+
+// Wake has Data called once more, with what is left, which may be nothing: for a
+// handler that has something to do in the order of its input. While the connection
+// is paused that waits for Resume; once it is closing, Data may not come.
+func (c *Conn) Wake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.redeliver, c.woken = true, true
+	switch {
+	case c.stop.Load() || c.inShake: // it is looked at afterwards
+	case c.suspended:
+		c.wakeReader()
+	default:
+		c.kick() // the reader may be parked
 	}
 }
 

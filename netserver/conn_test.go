@@ -175,6 +175,58 @@ func TestPauseResume(t *testing.T) {
 	})
 }
 
+// TestWake: Data comes once more where nothing was read, with what is left, and where
+// the connection is paused when that is over.
+func TestWake(t *testing.T) {
+	both(t, func(t *testing.T, secure bool) {
+		r := newRecorder()
+		calls := make(chan string, 100)
+		pause := false
+		r.onData = func(c *Conn, b []byte) (int, error) {
+			if pause {
+				c.Pause()
+			}
+			pause = false
+			calls <- string(b)
+			return bytes.IndexByte(b, '\n') + 1, nil
+		}
+		k := dial(t, testServer(t, Options{}), r, secure)
+		want := func(text string) {
+			t.Helper()
+			if got := <-calls; got != text {
+				t.Errorf("Data got %q, want %q", got, text)
+			}
+		}
+		k.send("one\n")
+		want("one\n")
+		for range 3 {
+			k.conn.Wake()
+			want("")
+		}
+		k.send("half")
+		want("half")
+		k.conn.Wake()
+		want("half")
+		pause = true
+		k.conn.Wake()
+		want("half")
+		k.conn.Wake()
+		k.send(" an hour\n")
+		if len(calls) > 0 {
+			t.Error("Data was called while the connection was paused")
+		}
+		k.conn.Resume()
+		if got := <-calls; got == "half" {
+			want("half an hour\n")
+		} else if got != "half an hour\n" {
+			t.Errorf("Data got %q", got)
+		}
+		k.conn.Close(nil, time.Second)
+		<-r.closed
+		k.conn.Wake() // changes nothing
+	})
+}
+
 func TestStartTLS(t *testing.T) {
 	r := newRecorder()
 	done := make(chan error, 1)

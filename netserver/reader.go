@@ -14,6 +14,7 @@ const (
 	stepRead   step = iota // wait for bytes
 	stepPull               // see what TLS holds already
 	stepLeft               // call Data with what is left
+	stepWoken              // call Data, whatever is left
 	stepExpire             // a deadline passed while paused
 	stepTLS                // begin the handshake; both tokens are held
 	stepFinish             // the end
@@ -36,6 +37,10 @@ func (c *Conn) run() {
 			return
 		case stepLeft:
 			c.deliverLeft()
+		case stepWoken:
+			c.fresh = false
+			c.deliver(nil)
+			c.batchEnd()
 		case stepExpire:
 			c.expire()
 		case stepPull:
@@ -79,6 +84,10 @@ func (c *Conn) gate() step {
 		c.watchDeadline()
 	case c.redeliver:
 		c.redeliver = false
+		if c.woken {
+			c.woken = false
+			return stepWoken
+		}
 		return stepLeft
 	case c.pull:
 		c.pull = false

@@ -267,6 +267,9 @@ func (p *pipeline) acknowledged(s *Session, h uint32) bool {
 	if w := s.window.Load(); w != nil {
 		w.acked.Store(a.acked)
 	}
+	if s.followed != nil {
+		s.followAcked(a.acked)
+	}
 	p.dirty(s)
 	if s.ledger != nil {
 		p.forgetHidden(s.ledger)

@@ -26,7 +26,7 @@ func (m *Manager) sendTo(s *Session, st *stanza.Stanza) error {
 		return ErrGone
 	}
 	full := s.JID()
-	m.sendSome(addressed(st, full), []*Session{s})
+	m.sendSome(nil, addressed(st, full), []*Session{s})
 	return nil
 }
 
@@ -42,14 +42,15 @@ func addressed(st *stanza.Stanza, to jid.JID) *stanza.Stanza {
 	return st.With(from, to)
 }
 
-// sendSome gives a stanza to sessions of one account.
-func (m *Manager) sendSome(st *stanza.Stanza, some []*Session) {
+// sendSome gives a stanza to sessions of one account. from is nil, or says who
+// follows it.
+func (m *Manager) sendSome(from *source, st *stanza.Stanza, some []*Session) {
 	if st.Kind == stanza.Message {
-		m.deliverTo(nil, st, some, some)
+		m.deliverTo(from, st, some, some)
 		return
 	}
 	for _, s := range some {
-		m.deliver(nil, s, st)
+		m.deliver(from, s, st)
 	}
 }
 
@@ -60,7 +61,7 @@ func (m *Manager) SendAccount(account jid.JID, st *stanza.Stanza) int {
 	defer m.FlushTouched()
 	all := m.registry.bound(account.Bare())
 	if len(all) > 0 {
-		m.sendSome(addressed(st, account.Bare()), all)
+		m.sendSome(nil, addressed(st, account.Bare()), all)
 	}
 	return len(all)
 }

@@ -3,6 +3,7 @@ package sessionmgr
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 )
 
@@ -109,6 +110,13 @@ func (c errandContext) Value(key any) any {
 
 // post queues an errand, and has it worked on if nobody does.
 func (m *Manager) post(s *Session, e errand) error {
+	return m.postUpTo(s, e, maxErrands)
+}
+
+// postAlways is post for the few errands of which there is one at a time.
+func (m *Manager) postAlways(s *Session, e errand) { _ = m.postUpTo(s, e, math.MaxInt) }
+
+func (m *Manager) postUpTo(s *Session, e errand, most int) error {
 	todo := s.agenda.Load()
 	if todo == nil {
 		s.agenda.CompareAndSwap(nil, new(agenda))
@@ -116,7 +124,7 @@ func (m *Manager) post(s *Session, e errand) error {
 	}
 	todo.mu.Lock()
 	defer todo.mu.Unlock()
-	if len(todo.queue) >= maxErrands {
+	if len(todo.queue) >= most {
 		return ErrBusy
 	}
 	todo.queue = append(todo.queue, e)

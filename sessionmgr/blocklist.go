@@ -103,6 +103,7 @@ func (m *Manager) readsBlocklist(account jid.JID) bool {
 func (m *Manager) toBlocked(from *source, st *stanza.Stanza) {
 	m.undelivered(st, string(merr.NotAcceptable))
 	e := stanza.NewError(merr.NotAcceptable, merr.Cancel, "")
+	m.refused(from, e)
 	if reply := st.ErrorReplyWith(e, []byte("<blocked xmlns='urn:xmpp:blocking:errors'/>")); reply != nil {
 		m.deliver(from, from.s, reply)
 	}

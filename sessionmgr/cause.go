@@ -19,6 +19,7 @@ const (
 	Internal                            // a fault of ours
 	Expired                             // it hibernated, and nobody resumed it
 	Merged                              // its connection resumed another session
+	GaveUp                              // its resource was taken from it, and its stream goes on
 )
 
 var causeNames = [...]string{
@@ -34,6 +35,7 @@ var causeNames = [...]string{
 	Internal:       "internal",
 	Expired:        "expired",
 	Merged:         "resumed-another",
+	GaveUp:         "unbound",
 }
 
 // String returns the code as listings and metrics show it.
@@ -47,7 +49,7 @@ func (c CauseCode) String() string {
 // CauseCodes lists every code.
 func CauseCodes() []CauseCode {
 	var all []CauseCode
-	for c := ClosedByClient; c <= Merged; c++ {
+	for c := ClosedByClient; c <= GaveUp; c++ {
 		all = append(all, c)
 	}
 	return all

@@ -26,6 +26,9 @@ func (c *copies) lost() bool {
 
 func (p *pipeline) deliverAll(it *item) {
 	var shared *copies
+	if it.follow != nil {
+		p.follows(it)
+	}
 	switch {
 	case it.fn != nil:
 		it.fn()
@@ -43,6 +46,9 @@ func (p *pipeline) deliverAll(it *item) {
 		p.deliverEach(it, shared)
 	}
 	p.deliverCarbons(it)
+	if it.follow != nil {
+		it.delivered()
+	}
 	if it.count {
 		p.count(it.From)
 	}
@@ -108,6 +114,7 @@ func (p *pipeline) failed(it *item, err error) {
 	case it.log:
 		p.logFailed(it, err, full)
 	}
+	it.unfollow(Report{Fate: Dropped, Err: err}) // unless it was bounced
 	if it.Failed != nil {
 		for _, d := range it.Failed(err) {
 			p.deliverOne(it, &d, nil)
@@ -199,7 +206,7 @@ func (p *pipeline) deliverKept(d *Delivery, id uint64, hide bool) {
 		}
 	default:
 		s.beginTail()
-		if !p.appendTo(s, d.Stanza, sent{}) {
+		if !p.appendTo(s, d.Stanza, sent{id: id}) {
 			p.lose(s)
 			return
 		}
@@ -263,6 +270,9 @@ func (p *pipeline) appendTo(s *Session, st *stanza.Stanza, as sent) bool {
 	if s.numbered() && (p.m.failed.Load() || p.overrun(s)) {
 		return false
 	}
+	if s.followed != nil {
+		s.tailed.Store(true) // so that it is looked at when the link has written
+	}
 	if link.Append(st) != nil {
 		if s.numbered() {
 			s.lost = true // its numbers end here
@@ -283,6 +293,9 @@ func (p *pipeline) appendTo(s *Session, st *stanza.Stanza, as sent) bool {
 			p.openBatch()
 		}
 	}
+	if s.followed != nil {
+		s.followed.given(s, &as)
+	}
 	p.m.touch(s)
 	return true
 }
@@ -290,12 +303,19 @@ func (p *pipeline) appendTo(s *Session, st *stanza.Stanza, as sent) bool {
 // miss takes care of a stanza that a session can't get: what is kept is owed,
 // with its sender waiting for that; the rest is looked at without the token.
 func (p *pipeline) miss(from *Session, d Delivery, kept bool, shared *copies) {
+	if d.copy { // the message is where it belongs
+		return
+	}
+	follow := d.To.followMissed(d.Stanza)
 	switch {
-	case d.copy: // the message is where it belongs
 	case !shared.lost():
+		follow.end(Report{})
 	case kept:
-		p.oweNow(from, d.To, d.Stanza)
+		p.oweNow(from, d.To, d.Stanza, follow)
 	default:
+		if follow != nil {
+			follow.over(unmet(d.Stanza))
+		}
 		p.missed = append(p.missed, d)
 	}
 }

@@ -35,6 +35,10 @@
 // state.go, which restore.go reads. [CheckRecord] says whether a record of the
 // four tables can be read.
 //
+// What becomes of a stanza is followed by tracker.go and, in the pipeline,
+// followed.go. unbind.go takes a resource from a stream that goes on. virtual.go and
+// virtuallink.go make sessions without a client.
+//
 // Lock order: pipeline token, shard, session. The token is no mutex but the
 // right to run the pipeline; whoever holds it takes shard and session locks for
 // moments only. No lock is held while a hook runs or a link flushes.

@@ -57,7 +57,7 @@ type Filter struct {
 	Phase     Phase
 	Account   jid.JID      // bare
 	Host      string       // of the stream header
-	Transport string       // "tcp"
+	Transport string       // "tcp", TransportVirtual
 	Listener  string       // its name
 	Mechanism string       // of SASL
 	Remote    netip.Prefix // the client's address is in there

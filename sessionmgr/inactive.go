@@ -81,6 +81,9 @@ func (p *pipeline) quieten(it *item) {
 			p.stir(s)
 		}
 	case it.one.To != nil && p.rests(it.one.To, it.one.Stanza):
+		if it.follow != nil && urgencyOf(it.one.Stanza) == patient {
+			it.one.To.follow(following{t: it.follow, st: it.one.Stanza})
+		}
 		it.one = Delivery{}
 	}
 	it.Out = p.spared(it.Out, nil)

@@ -25,6 +25,12 @@ func (m *Manager) Inbound(s *Session, link Link, st *stanza.Stanza, resume func(
 		m.metrics.stale.Inc()
 		return false
 	}
+	return m.take(from, st, resume)
+}
+
+// take is Inbound for a stanza of the link of now.
+func (m *Manager) take(from *source, st *stanza.Stanza, resume func()) (paused bool) {
+	s := from.s
 	s.activity.take(st)
 	m.metrics.stanzas(st.Kind)
 	if st.Kind == stanza.Message && st.To.IsZero() {
@@ -59,6 +65,9 @@ func (m *Manager) blocks(s *Session, st *stanza.Stanza) bool {
 // handle decides about a stanza of s and counts it.
 func (m *Manager) handle(from *source, st *stanza.Stanza) {
 	s := from.s
+	if from.followed {
+		defer m.handled(from)()
+	}
 	defer m.finish(from)
 	defer func() {
 		if v := recover(); v != nil {
@@ -68,6 +77,7 @@ func (m *Manager) handle(from *source, st *stanza.Stanza) {
 	}()
 	ctx := handlingContext{s}
 	if m.cameBefore(ctx, s, st) {
+		m.turns(from, Report{Fate: Taken})
 		return
 	}
 	if err := m.dispatch(ctx, from, st); err != nil {
@@ -81,7 +91,11 @@ func (m *Manager) dispatch(ctx context.Context, from *source, st *stanza.Stanza)
 		return nil
 	}
 	if st.Kind == stanza.Presence {
-		return m.routePresence(ctx, from, st)
+		err := m.routePresence(ctx, from, st)
+		if err == nil {
+			m.turns(from, Report{Fate: Taken})
+		}
+		return err
 	}
 	if !st.To.IsZero() && !m.Local(st.To.Domain()) {
 		m.bounce(from, st, stanza.RemoteServerNotFound()) // RFC 6120 §10.4

@@ -167,11 +167,12 @@ func (m *Manager) iqToResource(from *source, st *stanza.Stanza) {
 // answer runs a handler and sends what it returns.
 func (m *Manager) answer(ctx context.Context, from *source, st *stanza.Stanza, h *IQHandler) {
 	reply, err := m.ask(ctx, st, h)
-	if errors.Is(err, ErrAnswered) {
+	if err != nil && !errors.Is(err, ErrAnswered) {
+		m.bounce(from, st, m.toError(ctx, err))
 		return
 	}
+	m.turns(from, Report{Fate: Taken})
 	if err != nil {
-		m.bounce(from, st, m.toError(ctx, err))
 		return
 	}
 	to := from.session()

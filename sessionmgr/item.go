@@ -52,6 +52,7 @@ type item struct {
 	copies  bool     // Out is one message for several sessions of an account
 	carbons *carbons // copies of that message for others, nil for none
 	count   bool     // From's stanza is handled once this item is released
+	follow  *Tracker // of one.Stanza, or of that in Out; nil: nobody follows it
 	fenced  bool     // it comes of a stanza of From's stream with that epoch
 	epoch   uint32   // only if fenced
 	rec     bool     // From's record is to be written

@@ -34,7 +34,7 @@ type Catcher interface{ CaughtUp() }
 // LinkInfo is what a link tells about itself, for listings and logs: given when
 // the session is opened and renewed after TLS and SASL.
 type LinkInfo struct {
-	Transport string         // "tcp"
+	Transport string         // "tcp", or TransportVirtual
 	Listener  string         // name of the listener: "c2s", "c2s-tls", …
 	Remote    netip.AddrPort // the client's address
 	TLS       string         // "TLS 1.3", "" without

@@ -13,6 +13,7 @@ import (
 
 	"weir/jid"
 	"weir/policy"
+	"weir/stanza"
 	"weir/storage"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -140,7 +141,8 @@ type Manager struct {
 	availability PresenceHandler
 	subscription PresenceHandler
 	guard        func(viewer, target jid.JID) bool
-	blocklists   BlocklistReader // nil: nobody blocks anybody
+	inbound      func(context.Context, *Session, *stanza.Stanza) (*stanza.Stanza, error) // nil: takes all
+	blocklists   BlocklistReader                                                         // nil: nobody blocks anybody
 	slotNames    []string
 	keys         sync.Map // name of an attribute to its *declaration
 	metrics      *metrics
@@ -151,6 +153,8 @@ type Manager struct {
 	ledgers    ledgers
 	pipe       pipeline
 	work       crew         // goroutines that work for the manager
+	reports    reports      // what trackers have to tell
+	tracked    sync.Map     // *source to the *Tracker of its stanza, while that is handled
 	traits     sync.Map     // traits to *traits
 	traitCount atomic.Int32 // that were put into it, about
 	failed     atomic.Bool  // the store is lost
@@ -358,6 +362,7 @@ func (m *Manager) Stop(ctx context.Context) error {
 		m.inOrder(func() { quiet = m.pipe.idle() && m.work.busy() == 0 })
 	}
 	m.quiet.Store(true)
+	m.endTrackers()
 	if err := m.ids.Close(ctx); err != nil {
 		return err
 	}

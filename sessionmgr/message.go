@@ -189,6 +189,7 @@ func (m *Manager) deliverTo(from *source, st *stanza.Stanza, sessions, some []*S
 		it.copies = true
 	}
 	from.sign(&it)
+	m.leads(from, &it)
 	m.pipe.submit(it)
 }
 
@@ -233,6 +234,7 @@ func (m *Manager) here(st *stanza.Stanza, sessions []*Session) bool {
 // bounce answers a stanza with an error, where an answer is allowed. from is
 // the session that sent it; nil looks it up.
 func (m *Manager) bounce(from *source, st *stanza.Stanza, e stanza.Error) {
+	m.refused(from, e)
 	m.undelivered(st, string(e.Condition))
 	reply := st.ErrorReply(e)
 	if reply == nil {
@@ -262,22 +264,27 @@ func (m *Manager) undelivered(st *stanza.Stanza, condition string) {
 // if that is a session here.
 func (m *Manager) Route(ctx context.Context, st *stanza.Stanza) error {
 	defer m.FlushTouched()
+	return m.route(ctx, nil, st)
+}
+
+// route is Route without the write; from is nil, or says who follows the stanza.
+func (m *Manager) route(ctx context.Context, from *source, st *stanza.Stanza) error {
 	if !m.Local(st.To.Domain()) {
-		m.bounce(nil, st, stanza.RemoteServerNotFound())
+		m.bounce(from, st, stanza.RemoteServerNotFound())
 		return nil
 	}
 	switch {
 	case st.Kind == stanza.IQ:
-		return m.routeIQ(ctx, nil, st)
+		return m.routeIQ(ctx, from, st)
 	case st.Kind == stanza.Presence:
 		if barred, err := m.Blocks(ctx, st.To.Bare(), st.From); barred || err != nil {
 			return err // XEP-0191 §3.3: in silence
 		}
 		return m.presenceFor(st).ToAccount(ctx, st)
 	case st.To.Local() == "":
-		return m.toServer(nil, st)
+		return m.toServer(from, st)
 	}
-	return m.toAccount(ctx, nil, st)
+	return m.toAccount(ctx, from, st)
 }
 
 // toServer takes messages to a domain of ours: nothing reads them (RFC 6120

@@ -37,13 +37,14 @@ func (m *Manager) owe(ctx context.Context, from *source, account jid.JID, st *st
 	}
 	it := item{one: Delivery{Stanza: st}, owe: l, routed: true, carbons: c}
 	from.sign(&it)
+	m.leads(from, &it)
 	m.pipe.submit(it)
 	return nil
 }
 
 // oweNow makes a message owed that s could not be given. What from sends next
 // waits until it is durable.
-func (p *pipeline) oweNow(from, s *Session, st *stanza.Stanza) {
+func (p *pipeline) oweNow(from, s *Session, st *stanza.Stanza, follow *Tracker) {
 	l := s.ledger
 	if l != nil {
 		p.m.ledgers.pin(l)
@@ -51,10 +52,10 @@ func (p *pipeline) oweNow(from, s *Session, st *stanza.Stanza) {
 		if l != nil {
 			p.m.ledgers.release(l)
 		}
-		p.late = append(p.late, item{Entry: Entry{From: from}, one: Delivery{To: s, Stanza: st}})
+		p.late = append(p.late, item{Entry: Entry{From: from}, one: Delivery{To: s, Stanza: st}, follow: follow})
 		return
 	}
-	p.number(&item{Entry: Entry{From: from}, one: Delivery{Stanza: st}, owe: l, routed: true})
+	p.number(&item{Entry: Entry{From: from}, one: Delivery{Stanza: st}, owe: l, routed: true, follow: follow})
 	p.pushed(from)
 }
 
@@ -71,11 +72,13 @@ func (p *pipeline) oweLate() {
 		}
 		for _, it := range some {
 			account, st := it.one.To.JID().Bare(), it.one.Stanza
-			from := &source{s: it.From, counted: true}
+			from := p.m.track(&source{s: it.From, counted: true}, it.follow)
 			if err := p.m.owe(p.m.ctx, from, account, st, nil, p.m.ledgers.forgets.Load()); err != nil {
 				p.m.log.Error("message can't be kept", "account", account, "err", err)
 				p.m.bounce(from, st, p.m.handlingError(p.m.ctx, err))
 			}
+			p.m.untrack(from)
+			it.unfollow(Report{}) // it goes on with what is to be owed
 		}
 		p.m.FlushTouched()
 	}
@@ -114,6 +117,9 @@ func (m *Manager) goOn(l *ledger) {
 func (p *pipeline) bounced(it *item, e stanza.Error) Delivery {
 	st := it.message()
 	p.m.work.Go(func() { p.m.undelivered(st, string(e.Condition)) }) // no hook runs with the token
+	if it.follow != nil {
+		it.unfollow(bounced(e))
+	}
 	reply, to := st.ErrorReply(e), it.From
 	if to == nil {
 		to = p.m.registry.byJID(st.From)

@@ -88,6 +88,7 @@ func (m *Manager) deliver(from *source, to *Session, st *stanza.Stanza) {
 	}
 	it := item{one: Delivery{To: to, Stanza: st}, routed: true}
 	from.sign(&it)
+	m.leads(from, &it)
 	m.pipe.submit(it)
 }
 
@@ -194,6 +195,7 @@ func (p *pipeline) process(it *item) {
 // handled, or asks, and sends the rest again.
 func (p *pipeline) stale(it *item) {
 	p.m.metrics.stale.Inc()
+	it.unfollow(Report{Fate: Dropped, Err: ErrGone})
 	if it.owe != nil {
 		p.m.ledgers.release(it.owe)
 	}
@@ -209,7 +211,9 @@ func (p *pipeline) guarded(it *item, do func(*item)) {
 	defer func() {
 		if v := recover(); v != nil {
 			p.m.metrics.panics.Inc()
-			p.m.log.Error("a fault in the pipeline", "err", panicked("delivering", v))
+			err := panicked("delivering", v)
+			p.m.log.Error("a fault in the pipeline", "err", err)
+			it.unfollow(Report{Fate: Dropped, Err: err})
 		}
 	}()
 	do(it)

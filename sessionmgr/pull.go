@@ -467,6 +467,7 @@ func (m *Manager) leave(s *Session) {
 	}
 	s.behind = false
 	m.pipe.bury(s, l)
+	s.followEnd()
 	s.ledger = nil
 	if s.pulling && s.sm == nil && l.catching == nil {
 		l.catching = s // until it is known what its link has written

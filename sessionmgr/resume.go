@@ -226,6 +226,7 @@ func (m *Manager) takeOver(s *Session, link Link, key [32]byte, h uint32, seen r
 	a.redo = append(append([]sent(nil), a.unacked...), a.redo...)
 	a.missed = a.missed || slices.ContainsFunc(a.redo, sent.forgotten)
 	a.unacked, a.volume, a.claimsOpen = nil, 0, 0
+	s.followed.again()
 	a.out = h
 	a.since = s.ledger.last
 	a.redoing = true

@@ -7,6 +7,9 @@ type source struct {
 	s       *Session
 	epoch   uint32 // of the stream that it came by
 	counted bool
+	// followed says that Manager.tracked has a tracker of it: a pointer here would cost
+	// every stanza.
+	followed bool
 }
 
 // sign notes on an item whose stanza it comes of.

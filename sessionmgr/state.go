@@ -93,7 +93,7 @@ func Keepings() map[string]Keeping {
 		"linked": Volatile, "traits": Volatile, "remote": Volatile, "cause": Volatile, "slots": Volatile, "waiters": Volatile, "mu": Volatile,
 		"pendingBatch": Volatile, "touched": Volatile, "behind": Volatile, "lost": Volatile, "tail": Volatile, "tailed": Volatile, "pushed": Volatile,
 		"ledger": Rebuildable, "turns": Volatile, "binding": Volatile, "left": Volatile,
-		"held": Volatile, "activity": Volatile,
+		"held": Volatile, "activity": Volatile, "followed": Volatile,
 	}
 }
 

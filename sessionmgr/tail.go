@@ -54,10 +54,14 @@ func (t *tail) add(st *stanza.Stanza, shared *copies, id uint64) {
 // trimTail forgets what was appended to the session's link, if that has written
 // everything.
 func (s *Session) trimTail() {
-	if s.tail != nil && s.tail.link.Waiting() == 0 {
-		s.tail.forget()
-		s.tailed.Store(false)
+	if link := s.Link(); s.followed != nil && link != nil && link.Waiting() == 0 {
+		s.followWritten()
 	}
+	written := s.tail == nil || s.tail.link.Waiting() == 0
+	if s.tail != nil && written {
+		s.tail.forget()
+	}
+	s.tailed.Store(!written || s.awaitsWrite())
 }
 
 // firstUnwritten returns the id of the first message with a record that the link
@@ -103,6 +107,9 @@ func (p *pipeline) lose(s *Session) {
 		return
 	}
 	s.lost = true
+	if s.followed != nil {
+		s.followLost()
+	}
 	p.leaveUnread(s)
 }
 
@@ -142,7 +149,7 @@ func (p *pipeline) leaveUnread(s *Session) {
 		case a.id > 0: // the session leaves it to its account
 			s.queue.after = min(s.queue.after, a.id-1)
 		case a.shared.lost():
-			p.oweNow(nil, s, a.stanza)
+			p.oweNow(nil, s, a.stanza, s.followMissed(a.stanza))
 		}
 	}
 }

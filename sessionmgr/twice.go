@@ -92,6 +92,7 @@ func (it *item) notSent() {
 // told so for both.
 func (p *pipeline) handledBefore(b *batch, it *item, first lately) {
 	p.m.metrics.duplicates.Inc()
+	it.unfollow(Report{Fate: Taken}) // the first copy counts
 	was := *it
 	if it.owe != nil {
 		p.m.ledgers.release(it.owe)

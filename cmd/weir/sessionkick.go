@@ -16,7 +16,7 @@ func queryOf(cmd *cobra.Command) *admin.SessionQuery {
 	f := cmd.Flags()
 	f.StringVar(&q.State, "state", "", "those in a state: unauthed, unbound, bound, hibernating, available, interested, any")
 	f.StringVar(&q.Host, "host", "", "those of a domain")
-	f.StringVar(&q.Transport, "transport", "", "those of a transport: tcp")
+	f.StringVar(&q.Transport, "transport", "", "those of a transport: tcp, virtual")
 	f.StringVar(&q.Listener, "listener", "", "those that came through a listener, by its name")
 	f.StringVar(&q.Mechanism, "mechanism", "", "those that logged in by a SASL mechanism")
 	f.StringVar(&q.Address, "address", "", "those from an address, or from a prefix such as 192.0.2.0/24")
