@@ -45,6 +45,18 @@ func (s *Session) takeHeld() (all []held) {
 // for a connection.
 const heldVolatile = 128 << 10
 
+// heldMore is how much more may wait once there is a link again: what the client is
+// told because something was over that bound.
+const heldMore = 48 << 10
+
+// volatileRoom is how many bytes may wait for a session.
+func (s *Session) volatileRoom() int {
+	if s.up() {
+		return heldVolatile + heldMore
+	}
+	return heldVolatile
+}
+
 // heldIQs is how many IQs wait for a session without a link.
 const heldIQs = 100
 
@@ -76,7 +88,7 @@ func (p *pipeline) keepVolatile(s *Session, d *Delivery) {
 	switch {
 	case s.ledger == nil || s.State() == Destroyed:
 		p.miss(nil, *d, false, nil)
-	case st.Kind == stanza.Message && !st.IsError() || s.held.size()+st.Size() > heldVolatile:
+	case st.Kind == stanza.Message && !st.IsError() || s.held.size()+st.Size() > s.volatileRoom():
 		s.sm.missed = s.sm.missed || st.Kind == stanza.Presence
 		p.miss(nil, *d, false, nil)
 	case st.Kind == stanza.Message: // it says what became of one that is acknowledged
