@@ -48,6 +48,7 @@ func TestReplacingLoop(t *testing.T) {
 	}{
 		{"one name for two", "", time.Second, sameName, true, "different resources"},
 		{"one name, not in a hurry", "", 2 * time.Minute, sameName, false, ""},
+		{"one name, and their waiting doesn't make it peace", "", loopLife - 5*time.Second, sameName, true, "different resources"},
 		{"one place for two", "single", time.Second, func(i int, _ *client) string { return turns(i) }, true, "weir policy set"},
 		{"two who don't mind", "open", time.Second, func(i int, _ *client) string { return turns(i) + time.Now().String() }, false, ""},
 		{"a copied installation", "per-device", time.Second, func(i int, c *client) string {
