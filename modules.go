@@ -97,6 +97,12 @@ func (s *Server) makeModules(context.Context) (err error) {
 	ro.Log = s.Log
 	s.Auth.Hooks.AccountChanged.Add("registration", hook.Early, registration.New(s.Sessions, s.Auth, ro).Changed)
 	s.Auth.Hooks.AccountChanged.Add("sessions", hook.Normal, s.accountChanged)
+	s.Auth.Hooks.PreCreate.Add("sessions", hook.Normal, func(_ context.Context, c *auth.PreCreate) error {
+		if len(s.Sessions.ByAccount(c.JID)) > 0 { // a bot's: it would get what is for the account
+			return auth.ErrExists
+		}
+		return nil
+	})
 	return nil
 }
 

@@ -2,6 +2,7 @@ package weir_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"weir"
 	"weir/admin"
+	"weir/auth"
 	"weir/config"
 	"weir/integration/testclient"
 	"weir/jid"
@@ -169,6 +171,9 @@ func TestVirtualSessionIsLikeAnyOther(t *testing.T) {
 
 	c := admin.Local(s.Control)
 	defer c.Close()
+	if err := s.Auth.Create(t.Context(), jid.MustParse("oracle@localhost"), testPassword); !errors.Is(err, auth.ErrExists) {
+		t.Errorf("an account with a bot's name: %v", err)
+	}
 	list, err := c.SessionsOf(t.Context(), admin.SessionQuery{Transport: "virtual"})
 	if err != nil || len(list) != 2 {
 		t.Fatalf("listed: %v, %v", list, err)

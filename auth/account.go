@@ -92,9 +92,13 @@ func (s *Service) freshKeys(ctx context.Context, password string, run func(conte
 	return all, nil
 }
 
-// Create adds an account. It returns ErrExists, ErrWeakPassword, ErrBadName or
-// an error of the store; after an error nothing was added.
+// Create adds an account. It returns ErrExists, ErrWeakPassword, ErrBadName, what
+// PreCreate refuses it with, or an error of the store; after an error nothing was
+// added.
 func (s *Service) Create(ctx context.Context, j jid.JID, password string) error {
+	if err := s.Hooks.PreCreate.Run(ctx, &PreCreate{j.Bare()}); err != nil {
+		return err
+	}
 	return s.setKeys(ctx, j, password, true)
 }
 

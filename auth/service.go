@@ -25,7 +25,13 @@ type Hooks struct {
 	// have authenticated but not bound yet, are ended from here; a login that comes
 	// to its end at the same time asks [Exchange.Confirm].
 	AccountChanged hook.Point[AccountChange]
+	// PreCreate asks before an account is added, on the goroutine of [Service.Create]:
+	// it may block. What refuses it is what Create returns.
+	PreCreate hook.Veto[PreCreate]
 }
+
+// PreCreate is an account about to be added.
+type PreCreate struct{ JID jid.JID }
 
 // AccountChange says what happened to an account.
 type AccountChange struct {
