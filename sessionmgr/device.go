@@ -58,6 +58,9 @@ func (m *Manager) replace(ctx context.Context, old, s *Session) error {
 	m.Kick(old, Cause{Replaced, "by session " + s.id}, &stream.Error{Err: "conflict"})
 	select {
 	case <-old.partingDone():
+		if old.Cause().Code == Replaced {
+			m.ran(s, m.Hooks.Replaced.Run(ctx, Replacement{Session: old, By: s}))
+		}
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
