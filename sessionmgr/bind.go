@@ -138,7 +138,7 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answe
 				return
 			}
 		}
-		if n := m.o.MaxSessions; len(m.registry.bound(l.account)) >= n {
+		if n := m.opts().MaxSessions; len(m.registry.bound(l.account)) >= n {
 			if holder, _, _ = m.asleep(l.account); holder != nil {
 				return // it makes room
 			}
@@ -160,7 +160,7 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answe
 		s.ledger = l
 		s.queue = queue{tag: m.ids.Next(), after: l.last, sent: l.last, last: l.last, untold: l.last}
 		s.carbons.Store(b.Carbons)
-		s.inactive.Store(b.Inactive && m.o.InactiveHold > 0)
+		s.inactive.Store(b.Inactive && m.opts().InactiveHold > 0)
 		m.registry.insert(l.account, s)
 		answered(full)
 		if b.Acks != nil { // nothing can come in between

@@ -125,7 +125,7 @@ type Manager struct {
 	Hooks Hooks
 
 	// Immutable once the first session is opened.
-	o            Options
+	o            Options // as it was made with
 	log          *slog.Logger
 	ctx          context.Context // of work that belongs to no session
 	store        storage.Store
@@ -145,6 +145,7 @@ type Manager struct {
 	keys         sync.Map // name of an attribute to its *declaration
 	metrics      *metrics
 
+	live       atomic.Pointer[Options] // as they are now
 	registry   *registry
 	closed     closed // sessions that ended
 	ledgers    ledgers
@@ -185,6 +186,7 @@ func New(o Options, st storage.Store, accounts Accounts) (*Manager, error) {
 		metrics:  newMetrics(o.Metrics),
 	}
 	m.pipe.m = m
+	m.live.Store(&m.o)
 	m.availability, m.subscription = nobody{}, nobody{}
 	for _, d := range o.Domains {
 		m.domains[d] = true
