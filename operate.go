@@ -36,7 +36,7 @@ func (s *Server) HookPoints() []hook.Listing {
 
 // operations are what the control socket may ask of the server.
 func (s *Server) operations() admin.Operations {
-	return admin.Operations{Hooks: s.HookPoints, Reload: s.Reload, Stop: s.OnStop}
+	return admin.Operations{Streams: s.Streams, Hooks: s.HookPoints, Reload: s.Reload, Stop: s.OnStop}
 }
 
 // changesLive reports whether a setting can change while the server runs. All

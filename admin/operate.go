@@ -6,13 +6,15 @@ import (
 	"net/http"
 	"time"
 
+	"weir/c2s"
 	"weir/hook"
 )
 
 // Operations are what only the whole server can do. A nil one can't be asked for.
 type Operations struct {
-	Hooks  func() []hook.Listing
-	Reload func(context.Context) (Reloaded, error)
+	Streams *c2s.Server // whose stanzas can be watched
+	Hooks   func() []hook.Listing
+	Reload  func(context.Context) (Reloaded, error)
 	// Stop begins to stop the server, after drain at the latest if that isn't 0, and
 	// returns at once. Control.Stopping tells who asked how that goes.
 	Stop func(drain time.Duration)
