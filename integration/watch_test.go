@@ -97,8 +97,8 @@ func TestWatchRecordsAndReplays(t *testing.T) {
 		}
 	}
 	for _, step := range []string{
-		"juliet: login home as juliet\n", "juliet> <presence><priority>3</priority><status>xx x xxxxxx</status></presence>\n",
-		"romeo> <message to='juliet@localhost' type='chat' id='m1'><body>xx xxxxxx x xxxx</body></message>\nromeo: sync\n",
+		"juliet: login home as juliet\n", "juliet> <presence xml:lang='en'><priority>3</priority><status>xx x xxxxxx</status></presence>\n",
+		"romeo> <message to='juliet@localhost' id='m1' type='chat' xml:lang='en'><body>xx xxxxxx x xxxx</body></message>\nromeo: sync\n",
 		"juliet<~ <message type='chat' from='romeo@localhost/home' ...>...</message>\n", "romeo: cut\n", "juliet: close\n",
 	} {
 		if !strings.Contains(string(recorded), step) {
