@@ -141,7 +141,8 @@ func TestDocumentedPolicies(t *testing.T) {
 	same(t, "session policy (docs/policies.md)", names(table(t, "docs/policies.md", "session policy")), real)
 }
 
-// TestDocumentedHooks compares names and kinds with the catalogues.
+// TestDocumentedHooks compares names, kinds and whether handlers may block with the
+// catalogues.
 func TestDocumentedHooks(t *testing.T) {
 	var real []string
 	kind := regexp.MustCompile(`hook\.(Point|Filter|Veto)\[`)
@@ -151,19 +152,19 @@ func TestDocumentedHooks(t *testing.T) {
 		"presence":   reflect.TypeFor[presence.Hooks](),
 		"auth":       reflect.TypeFor[auth.Hooks](),
 	} {
-		for i := range typ.NumField() {
-			f := typ.Field(i)
+		for f := range typ.Fields() {
 			m := kind.FindStringSubmatch(f.Type.String())
 			if m == nil {
 				t.Errorf("%s.Hooks.%s is no hook but %s", pkg, f.Name, f.Type)
 				continue
 			}
-			real = append(real, fmt.Sprintf("%s.%s %s", pkg, f.Name, strings.ToLower(m[1])))
+			blocks := map[bool]string{true: "yes", false: "no"}[f.Tag.Get("hook") == "blocks"]
+			real = append(real, fmt.Sprintf("%s.%s %s %s", pkg, f.Name, strings.ToLower(m[1]), blocks))
 		}
 	}
 	var documented []string
 	for _, r := range table(t, "docs/session.md", "hook") {
-		documented = append(documented, strings.Trim(r[0], "`")+" "+r[1])
+		documented = append(documented, strings.Trim(r[0], "`")+" "+r[1]+" "+r[3])
 	}
 	same(t, "hook", documented, real)
 }

@@ -16,6 +16,7 @@ import (
 	"weir/auth"
 	"weir/c2s"
 	"weir/config"
+	"weir/hook"
 	"weir/netserver"
 	"weir/policy"
 	"weir/roster"
@@ -56,9 +57,20 @@ type Server struct {
 	Control  *admin.Control
 	Metrics  *admin.Metrics
 
-	modules modules
+	// Load, if set, puts the configuration together again for a reload. Level, if
+	// set, is that of Log. OnStop, if set, stops the server at an admin's request. All
+	// are for the time between New and Start.
+	Load   func() (config.Config, error)
+	Level  *slog.LevelVar
+	OnStop func(drain time.Duration)
 
-	mu        sync.Mutex // guards what is below
+	modules    modules
+	clock      hook.Clock
+	catalogues []hook.Catalogue
+	reloading  sync.Mutex
+
+	mu        sync.Mutex    // guards what is below
+	current   config.Config // as it is obeyed, after reloads
 	addresses []Address
 	cancel    context.CancelFunc
 	started   bool // the control socket and the metrics, that is
@@ -83,6 +95,7 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*Server, err
 		err = s.makeStreams(ctx)
 	}
 	if err == nil {
+		s.declareHooks()
 		err = s.Sessions.Restore(ctx)
 	}
 	if err == nil {
@@ -100,7 +113,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, 
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{Config: cfg, Log: log, Registry: prometheus.NewRegistry()}
+	s := &Server{Config: cfg, current: cfg, Log: log, Registry: prometheus.NewRegistry()}
 	s.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("the data folder can't be made: %w", err)
@@ -219,6 +232,7 @@ func (s *Server) Start(ctx context.Context) error {
 	s.cancel = cancel
 	s.mu.Unlock()
 	go s.Certs.Run(run)
+	go s.clock.Run(run)
 	if s.Tickets != nil {
 		go s.Tickets.Run(run)
 	}
@@ -251,6 +265,7 @@ func (s *Server) startAdmin(metrics string) error {
 	s.mu.Lock()
 	s.started = true
 	s.mu.Unlock()
+	s.Control.Operate(s.operations())
 	if metrics != "" {
 		addr, err := s.Metrics.Start(metrics)
 		if err != nil {
@@ -282,10 +297,6 @@ func (e *ListenError) Error() string {
 
 // Unwrap returns the operating system's error.
 func (e *ListenError) Unwrap() error { return e.Err }
-
-// Reload reads the certificates again, without touching live connections. What
-// is wrong with them is returned; the old ones then stay in use.
-func (s *Server) Reload() error { return s.Certs.Reload() }
 
 // Addresses returns where the listeners listen, after Start.
 func (s *Server) Addresses() []Address {
@@ -324,5 +335,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		cancel()
 	}
 	errs = append(errs, s.Store.Close())
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	s.tellStopped(err)
+	return err
 }

@@ -14,7 +14,9 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+	"time"
 
+	"weir/hook"
 	"weir/sessionmgr"
 )
 
@@ -121,6 +123,48 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 // are made of or without.
 func (c *Client) Backup(ctx context.Context, dir string, secrets bool) error {
 	return c.call(ctx, http.MethodPost, "/v1/backup", Backup{Dir: dir, Secrets: secrets}, nil)
+}
+
+// Hooks lists the hook points with their handlers.
+func (c *Client) Hooks(ctx context.Context) ([]hook.Listing, error) {
+	var all []hook.Listing
+	return all, c.call(ctx, http.MethodGet, "/v1/hooks", nil, &all)
+}
+
+// Reload has the server read its configuration again.
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	var r Reloaded
+	return r, c.call(ctx, http.MethodPost, "/v1/reload", nil, &r)
+}
+
+// Stop ends the server and returns when it has ended. With drain, which may be 0,
+// sessions have so long to get what they were sent. progress, unless nil, is told
+// how far it has come.
+func (c *Client) Stop(ctx context.Context, drain time.Duration, progress func(Stopping)) error {
+	var q StopRequest
+	if drain > 0 {
+		q.Drain = drain.String()
+	}
+	res, err := c.open(ctx, http.MethodPost, "/v1/stop", q)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	for dec := json.NewDecoder(res.Body); ; {
+		var s Stopping
+		if err := dec.Decode(&s); err != nil {
+			return fmt.Errorf("the server ended without a word, perhaps at once by a signal: %w", err)
+		}
+		if progress != nil {
+			progress(s)
+		}
+		switch {
+		case s.Error != "":
+			return errors.New(s.Error)
+		case s.State == "stopped":
+			return nil
+		}
+	}
 }
 
 // Sessions lists sessions, all or those of an account (when not "").
@@ -272,27 +316,37 @@ type Failed struct {
 // Error is what the server said.
 func (f *Failed) Error() string { return f.Text }
 
-func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+// open asks for something; the answer, if it is a success, is to be read and closed.
+func (c *Client) open(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var content io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		content = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://weir"+path, content)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return lost(err)
+		return nil, lost(err)
+	}
+	if res.StatusCode != http.StatusOK {
+		defer res.Body.Close()
+		return nil, failure(res)
+	}
+	return res, nil
+}
+
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	res, err := c.open(ctx, method, path, in)
+	if err != nil {
+		return err
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return failure(res)
-	}
 	if out == nil {
 		return nil
 	}

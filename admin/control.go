@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -47,16 +48,22 @@ type Control struct {
 	backup   func(dir string, secrets bool) error
 	log      *slog.Logger
 	server   *http.Server
+	done     chan struct{} // closed by Stop: who watches is told
+	ended    sync.Once
 
-	mu   sync.Mutex
-	path string // guarded by mu: of the socket while it is there
+	operations Operations // immutable after Start
+	watchers   atomic.Int32
+
+	mu       sync.Mutex // guards what is below
+	path     string     // of the socket while it is there
+	stoppers []net.Conn // of those who wait for the end
 }
 
 // New makes a Control; it starts nothing. status tells what only the whole
 // server knows; its Sessions are filled in here. backup copies what it keeps,
 // with secrets or without.
 func New(m *sessionmgr.Manager, a *auth.Service, status func() Status, backup func(dir string, secrets bool) error, log *slog.Logger) *Control {
-	c := &Control{sessions: m, users: a, status: status, backup: backup, log: log}
+	c := &Control{sessions: m, users: a, status: status, backup: backup, log: log, done: make(chan struct{})}
 	c.server = &http.Server{
 		Handler:           c.routes(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -132,6 +139,7 @@ const stopGrace = 2 * time.Second
 func (c *Control) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopGrace)
 	defer cancel()
+	c.ended.Do(func() { close(c.done) })
 	err := c.server.Shutdown(ctx)
 	if err != nil {
 		c.log.Warn("a request on the control socket was cut", "err", err)

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,8 +11,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"weir"
 	"weir/admin"
+	"weir/config"
 )
 
 const controlDoc = "../docs/control.md"
@@ -33,7 +37,20 @@ func TestExamplesOfControl(t *testing.T) {
 	dir := folder(t)
 	cfg := settings(dir + "/weir-data")
 	cfg.Domains = cfg.Domains[:1]
-	s, c := start(t, cfg)
+	s, c := start(t, cfg, func(s *weir.Server) {
+		s.Load = func() (config.Config, error) {
+			cfg.Stream.IdleTimeout, cfg.Roster.MaxItems = time.Hour, 9
+			return cfg, nil
+		}
+		s.OnStop = func(drain time.Duration) {
+			go func() {
+				ctx, cancel := context.WithTimeout(context.Background(), drain)
+				defer cancel()
+				s.Drain(ctx)
+				_ = s.Stop(context.Background())
+			}()
+		}
+	})
 	add(t, c, "juliet@localhost")
 	login(t, s, "juliet", "balcony")
 	withToken(t, s, "juliet", "Gajim", "laptop")

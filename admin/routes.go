@@ -20,6 +20,10 @@ func (c *Control) table() map[string]func(http.ResponseWriter, *http.Request) (a
 	return map[string]func(http.ResponseWriter, *http.Request) (any, error){
 		"GET /v1/status":                c.getStatus,
 		"POST /v1/backup":               c.makeBackup,
+		"GET /v1/hooks":                 c.listHooks,
+		"POST /v1/reload":               c.reload,
+		"POST /v1/stop":                 c.stop,
+		"GET /v1/watch":                 c.watch,
 		"GET /v1/sessions":              c.listSessions,
 		"DELETE /v1/sessions":           c.kickSome,
 		"GET /v1/sessions/count":        c.countSome,

@@ -36,8 +36,9 @@ func settings(data string) config.Config {
 	return cfg
 }
 
-// start runs a whole server and returns it with a client of its socket.
-func start(t testing.TB, cfg config.Config) (*weir.Server, *admin.Client) {
+// start runs a whole server, changed before its start, and returns it with a client of
+// its socket.
+func start(t testing.TB, cfg config.Config, change ...func(*weir.Server)) (*weir.Server, *admin.Client) {
 	t.Helper()
 	s, err := weir.New(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -50,6 +51,9 @@ func start(t testing.TB, cfg config.Config) (*weir.Server, *admin.Client) {
 			t.Error(err)
 		}
 	})
+	for _, c := range change {
+		c(s)
+	}
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -142,7 +142,9 @@ func (c *Control) kickSession(_ http.ResponseWriter, r *http.Request) (any, erro
 	}
 	why, goodbye := kicked(r)
 	d := s.Describe()
-	c.sessions.Kick(s, why, &goodbye)
+	if err := c.sessions.Kick(s, why, &goodbye); err != nil {
+		return nil, problemf(http.StatusConflict, "a module keeps this session: %v", err)
+	}
 	d.State, d.Cause = s.State().String(), s.Cause().String()
 	return d, nil
 }

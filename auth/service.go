@@ -24,7 +24,7 @@ type Hooks struct {
 	// made it returns, on the caller's goroutine. Sessions, and streams that
 	// have authenticated but not bound yet, are ended from here; a login that comes
 	// to its end at the same time asks [Exchange.Confirm].
-	AccountChanged hook.Point[AccountChange]
+	AccountChanged hook.Point[AccountChange] `hook:"blocks"`
 	// PreCreate asks before an account is added, on the goroutine of [Service.Create]:
 	// it may block. What refuses it is what Create returns.
 	PreCreate hook.Veto[PreCreate]

@@ -64,7 +64,7 @@ func (s *Stream) becomeBound(full jid.JID) {
 // established ends the negotiation of a bound stream.
 func (s *Stream) established() {
 	s.neg = nil
-	s.conn.SetIdle(s.srv.o.IdleTimeout)
+	s.conn.SetIdle(s.srv.opts().IdleTimeout)
 }
 
 // Resume continues an earlier session of the account on this stream instead of
@@ -114,7 +114,7 @@ func (s *Stream) refuseBind(iq *stanza.Stanza, err error) {
 		se = stanza.InternalServerError()
 	}
 	s.answer(iq, se)
-	if s.neg.bindTries++; s.neg.bindTries >= s.srv.o.MaxBindTries {
+	if s.neg.bindTries++; s.neg.bindTries >= s.srv.opts().MaxBindTries {
 		s.limit("bind_tries", fmt.Sprintf("%d refused binds on one stream", s.neg.bindTries))
 	}
 }

@@ -71,7 +71,7 @@ func (s *Stream) finish(why *stream.Error, cause sessionmgr.Cause, specific []by
 		s.srv.metrics.errors.WithLabelValues(conditionOf(why)).Inc()
 		s.log().Info("stream error", "condition", why.Err, "text", cause.Text)
 	}
-	s.conn.SetDeadline(time.Now().Add(s.srv.o.CloseTimeout))
+	s.conn.SetDeadline(time.Now().Add(s.srv.opts().CloseTimeout))
 	if !waits {
 		s.sayEnd(why, specific)
 	}
@@ -80,7 +80,7 @@ func (s *Stream) finish(why *stream.Error, cause sessionmgr.Cause, specific []by
 // sayEnd writes our end of the stream, behind all that was appended.
 func (s *Stream) sayEnd(why *stream.Error, specific []byte) {
 	if err := s.appendEnd(why, specific); err != nil {
-		s.conn.Close(err, s.srv.o.CloseTimeout) // no room for a word: what waits may go
+		s.conn.Close(err, s.srv.opts().CloseTimeout) // no room for a word: what waits may go
 		return
 	}
 	s.unhold(holdAll)
@@ -178,7 +178,7 @@ func (s *Stream) hookFailed(err error) {
 // before it has been handled; what is on its way to the peer is written first.
 func (s *Stream) peerClosed() {
 	if s.State() == Bound && !s.closing.Load() {
-		s.conn.SetDeadline(time.Now().Add(s.srv.o.CloseTimeout))
+		s.conn.SetDeadline(time.Now().Add(s.srv.opts().CloseTimeout))
 		s.Work(func(ctx context.Context) {
 			s.srv.sm.Settle(ctx, s.Session(), s)
 			s.answerClose()
@@ -195,7 +195,7 @@ func (s *Stream) answerClose() {
 	if s.conn.Buffered() == 0 {
 		s.sessionOver(cause)
 	} // else another goroutine is writing: Drained or Closed tells what the client got
-	s.conn.Close(io.EOF, s.srv.o.CloseTimeout)
+	s.conn.Close(io.EOF, s.srv.opts().CloseTimeout)
 }
 
 // peerError ends the stream because the peer found an error of ours.
@@ -216,7 +216,7 @@ func (s *Stream) peerError(tok *xmlstream.Token, _ []byte) {
 // It keeps what may be the beginning of that tag.
 func (s *Stream) discard(b []byte) (taken int) {
 	if bytes.Contains(b, []byte(closingTag)) || bytes.Contains(b, []byte("</stream>")) {
-		s.conn.Close(io.EOF, s.srv.o.CloseTimeout)
+		s.conn.Close(io.EOF, s.srv.opts().CloseTimeout)
 		return len(b)
 	}
 	tail := b[max(0, len(b)-len(closingTag)):]

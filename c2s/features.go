@@ -93,7 +93,7 @@ func writeBind(_ *Stream, f *offer) []byte {
 
 // writeLimits tells what is accepted from here on (XEP-0478 §3.1).
 func writeLimits(s *Stream, f *offer) []byte {
-	o := &s.srv.o
+	o := s.srv.opts()
 	size := o.LoginBytes
 	if s.State() >= Authenticated {
 		size = o.StanzaBytes

@@ -17,15 +17,15 @@ type Hooks struct {
 	// PreAuth asks before a SASL exchange begins, off the reader goroutine: it
 	// may block. An *auth.Failure refuses with its condition, a stream.Error
 	// ends the stream, any other error is a temporary-auth-failure.
-	PreAuth hook.Veto[PreAuth]
+	PreAuth hook.Veto[PreAuth] `hook:"blocks"`
 	// AuthFailed tells of a failed exchange, off the reader goroutine.
-	AuthFailed hook.Point[AuthFailed]
+	AuthFailed hook.Point[AuthFailed] `hook:"blocks"`
 	// StreamFeatures collects features, on the goroutine that read the header. It must not block.
 	StreamFeatures hook.Filter[StreamFeatures]
 	// InlineBound collects what a client is told that is bound with its login
 	// (XEP-0386 §3.2), before anything else of the session, off the reader
 	// goroutine: it may block.
-	InlineBound hook.Filter[InlineBound]
+	InlineBound hook.Filter[InlineBound] `hook:"blocks"`
 	// StanzaIn asks for every stanza of a bound client, on the reader
 	// goroutine. It must not block. A stanza.Error is the answer to the
 	// sender, a stream.Error ends the stream.

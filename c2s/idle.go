@@ -16,7 +16,7 @@ import (
 func (s *Stream) ReadTimeout(_ *netserver.Conn, deadline bool) time.Duration {
 	defer s.recovered("waiting")
 	defer s.overIfClosing()
-	o := &s.srv.o
+	o := s.srv.opts()
 	if s.closing.Load() {
 		return 0 // the peer had its time to close
 	}
@@ -45,7 +45,7 @@ func (s *Stream) late(limit, text string) {
 
 // silent asks for a sign of life (RFC 6120 §4.6.2) or gives up waiting for it.
 func (s *Stream) silent() time.Duration {
-	o := &s.srv.o
+	o := s.srv.opts()
 	if s.State() != Bound {
 		return o.IdleTimeout // the deadlines see to it
 	}

@@ -132,3 +132,31 @@ func (o *Options) loginLimits() xmlstream.Limits {
 func (o *Options) stanzaLimits() xmlstream.Limits {
 	return xmlstream.Limits{Bytes: o.StanzaBytes, Elements: o.StanzaElements, Depth: o.StanzaDepth, Attrs: o.StanzaAttrs}
 }
+
+// limited is the options of the moment, and what is made of them.
+type limited struct {
+	o     Options
+	rates rates
+}
+
+func newLimited(o Options) *limited { return &limited{o: o, rates: newRates(&o)} }
+
+// SetOptions changes the settings of a server that runs. Each holds from its next
+// use on: the bounds of what one client sends for streams that open or log in
+// from now on, rates and times for all. Domain, Log and Metrics stay as they are. An
+// error changes nothing.
+func (srv *Server) SetOptions(o Options) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	o.setDefaults()
+	o.Domain, o.Log, o.Metrics = srv.o.Domain, srv.o.Log, srv.o.Metrics
+	srv.live.Store(newLimited(o))
+	return nil
+}
+
+// opts are the settings of the moment.
+func (srv *Server) opts() *Options { return &srv.live.Load().o }
+
+// limits are the rates of the moment.
+func (srv *Server) limits() *rates { return &srv.live.Load().rates }

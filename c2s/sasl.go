@@ -53,7 +53,7 @@ func (s *Stream) attempt(p profile, mechanism string, msg []byte, err *auth.Fail
 		s.Fail(streamError(stream.PolicyViolation, "this stream had its login"))
 		return
 	}
-	if s.neg.tries++; s.neg.tries > s.srv.o.MaxAuthTries {
+	if s.neg.tries++; s.neg.tries > s.srv.opts().MaxAuthTries {
 		s.tooManyTries()
 		return
 	}
@@ -112,7 +112,7 @@ func (s *Stream) abort(p profile) {
 // stray answers what belongs to no exchange, and counts as an attempt.
 func (s *Stream) stray(p profile, f *auth.Failure) {
 	s.neg.exchange, s.neg.profile = nil, p
-	if s.neg.tries++; s.neg.tries > s.srv.o.MaxAuthTries {
+	if s.neg.tries++; s.neg.tries > s.srv.opts().MaxAuthTries {
 		s.tooManyTries()
 		return
 	}
@@ -231,7 +231,7 @@ func (s *Stream) authenticated(ctx context.Context, x *exchange, out []byte) {
 		s.continueLogin(ctx, x, out)
 	default:
 		s.loggedIn(x, account)
-		s.scan.Reset(s.srv.o.stanzaLimits()) // RFC 6120 §6.4.6: the stream starts anew
+		s.scan.Reset(s.srv.opts().stanzaLimits()) // RFC 6120 §6.4.6: the stream starts anew
 		_ = s.send(func(dst []byte) []byte {
 			s.opened = false
 			return appendSASL(dst, nsSASL, "success", out)
@@ -258,7 +258,7 @@ func (s *Stream) confirm(ctx context.Context, x *exchange) bool {
 func (s *Stream) loggedIn(x *exchange, account jid.JID) {
 	s.neg.account = account
 	s.conn.SetAuthenticated()
-	s.conn.SetDeadline(time.Now().Add(s.srv.o.BindTimeout))
+	s.conn.SetDeadline(time.Now().Add(s.srv.opts().BindTimeout))
 	s.state.Store(uint32(Authenticated))
 	s.Session().SetInfo(s.info(x))
 	s.srv.metrics.auth.WithLabelValues(x.Mechanism(), "success").Inc()
@@ -287,7 +287,7 @@ func (s *Stream) failure(mechanism string, f *auth.Failure) {
 	if !f.Credentials {
 		return
 	}
-	if s.neg.wrong++; s.neg.wrong >= s.srv.o.MaxWrong {
+	if s.neg.wrong++; s.neg.wrong >= s.srv.opts().MaxWrong {
 		s.limit("wrong_credentials", fmt.Sprintf("%d wrong credentials on one stream", s.neg.wrong))
 	}
 }
@@ -309,7 +309,7 @@ func appendFailure(dst []byte, p profile, condition string, f *auth.Failure) []b
 }
 
 func (s *Stream) tooManyTries() {
-	s.limit("auth_tries", fmt.Sprintf("more than %d attempts to log in on one stream", s.srv.o.MaxAuthTries))
+	s.limit("auth_tries", fmt.Sprintf("more than %d attempts to log in on one stream", s.srv.opts().MaxAuthTries))
 }
 
 // asFailure makes a failure of any error: what isn't one is our trouble, never

@@ -50,7 +50,7 @@ func (s *Stream) completeLogin(ctx context.Context, x *exchange, data []byte) {
 	l.data = data
 	s.hold()
 	s.loggedIn(x, account)
-	s.scan.SetLimits(s.srv.o.stanzaLimits())
+	s.scan.SetLimits(s.srv.opts().stanzaLimits())
 	s.srv.sm.Authenticated(sess, account)
 	if !s.confirm(ctx, x) {
 		return

@@ -27,15 +27,15 @@ type Server struct {
 	Hooks Hooks
 
 	// immutable
-	o       Options
+	o       Options // as it was made with
 	sm      *sessionmgr.Manager
 	auth    *auth.Service
 	metrics *metrics
-	rates   rates
 	start   time.Time // the rate limits count from here
 
 	tokens sync.Pool // *xmlstream.Token: for handlers that come from a table
 
+	live     atomic.Pointer[limited]
 	mu       sync.Mutex // held by HandleNonza and HandleInline
 	nonzas   atomic.Pointer[map[xmlstream.Name]*element]
 	inlines  atomic.Pointer[inlines]
@@ -50,7 +50,8 @@ func New(o Options, sm *sessionmgr.Manager, as *auth.Service) (*Server, error) {
 		return nil, err
 	}
 	o.setDefaults()
-	srv := &Server{o: o, sm: sm, auth: as, metrics: newMetrics(o.Metrics), rates: newRates(&o), start: time.Now()}
+	srv := &Server{o: o, sm: sm, auth: as, metrics: newMetrics(o.Metrics), start: time.Now()}
+	srv.live.Store(newLimited(o))
 	srv.tokens.New = func() any { return new(xmlstream.Token) }
 	srv.nonzas.Store(&map[xmlstream.Name]*element{})
 	srv.inlines.Store(&inlines{by: map[inlineKey]*Inline{}})

@@ -55,7 +55,7 @@ func (s *Stream) secured(err error) {
 		return
 	}
 	s.state.Store(uint32(Secured))
-	s.scan.Reset(s.srv.o.loginLimits()) // RFC 6120 §5.4.3.3: all that was before is void
+	s.scan.Reset(s.srv.opts().loginLimits()) // RFC 6120 §5.4.3.3: all that was before is void
 	s.Session().SetInfo(s.info(nil))
 	s.tellSecured()
 }

@@ -97,8 +97,8 @@ func (srv *Server) newStream(l *Listener, c *netserver.Conn) *Stream {
 	if c.TLS() != nil {
 		s.state.Store(uint32(Secured))
 	}
-	s.scan.Reset(srv.o.loginLimits())
-	c.SetDeadline(time.Now().Add(srv.o.LoginTimeout)) // nothing but login moves it
+	s.scan.Reset(srv.opts().loginLimits())
+	c.SetDeadline(time.Now().Add(srv.opts().LoginTimeout)) // nothing but login moves it
 	srv.metrics.streams.Inc()
 	srv.metrics.open.Inc()
 	s.sess.Store(srv.sm.Open(s, s.info(nil)))
@@ -132,7 +132,7 @@ func (s *Stream) Data(_ *netserver.Conn, b []byte) (taken int, err error) {
 		s.startWork()
 		return 0, nil
 	}
-	r, now := &s.srv.rates, s.srv.now()
+	r, now := s.srv.limits(), s.srv.now()
 	for {
 		if s.closing.Load() {
 			s.overIfClosing()
@@ -179,14 +179,14 @@ func (s *Stream) token(t xmlstream.Token, n int, now time.Duration, rest []byte)
 	*tok = t
 	switch tok.Kind {
 	case xmlstream.Header:
-		s.rate.charge(&s.srv.rates, now, n, 1)
+		s.rate.charge(s.srv.limits(), now, n, 1)
 		s.header(tok)
 	case xmlstream.Close:
 		s.peerClosed()
 	case xmlstream.Element:
 		e := s.lookup(tok)
 		if e == nil || !e.free {
-			s.rate.charge(&s.srv.rates, now, n, 1)
+			s.rate.charge(s.srv.limits(), now, n, 1)
 		}
 		switch {
 		case e == nil:

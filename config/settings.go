@@ -151,3 +151,24 @@ func Documented(key string) bool {
 	}
 	return false
 }
+
+// Changed lists the settings in which two configurations differ, by their keys
+// ("stream.stanza_bytes"), in the order of the file.
+func Changed(a, b Config) []string {
+	keys := []string{}
+	for _, s := range settings() {
+		if !reflect.DeepEqual(s.of(&a).Interface(), s.of(&b).Interface()) {
+			keys = append(keys, s.key())
+		}
+	}
+	return keys
+}
+
+// Take copies the settings of some keys from one configuration to another.
+func Take(to *Config, from Config, keys []string) {
+	for _, s := range settings() {
+		if slices.Contains(keys, s.key()) {
+			s.of(to).Set(s.of(&from))
+		}
+	}
+}

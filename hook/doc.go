@@ -21,5 +21,10 @@
 // under the handler's name and returned to the owner as a [*PanicError], who
 // ends the one stream it happened on.
 //
-// Start reading at [Point.Add] and [Point.Run].
+// Runs are counted, and of points whose handlers must not block one in 256 is
+// timed; where they may, each is. A handler that takes longer than the point's
+// limit is counted and told to the [Clock] under which its owner's catalogue was
+// declared. Nothing ends such a handler: that is for the context it was given.
+//
+// Start reading at [Point.Add] and [Point.Run]; [Declare] is what listings come from.
 package hook

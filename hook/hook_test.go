@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestPointRunsInOrder(t *testing.T) {
@@ -85,10 +88,144 @@ func TestFilterChanges(t *testing.T) {
 	}
 }
 
+// TestCounts holds what is counted of handlers that run in both loops, the quick
+// one and the one that asks for the time, and of those that a veto keeps from it.
+func TestCounts(t *testing.T) {
+	const runs = 3 * sample
+	var p Point[int]
+	var v Veto[int]
+	no := errors.New("no")
+	p.Add("panics", Normal, func(context.Context, int) { panic("oh") })
+	p.Add("panics too", Normal, func(context.Context, int) { panic("oh") })
+	p.Add("last", Late, func(context.Context, int) {})
+	v.Add("refuses odd ones", Normal, func(_ context.Context, n *int) error {
+		if *n%2 == 1 {
+			return no
+		}
+		return nil
+	})
+	v.Add("panics at each fourth", Normal, func(_ context.Context, n *int) error {
+		if *n%4 == 0 {
+			panic("oh")
+		}
+		return nil
+	})
+	v.Add("last", Late, func(context.Context, *int) error { return nil })
+	for n := range runs {
+		var pe *PanicError
+		if err := p.Run(t.Context(), n); !errors.As(err, &pe) || pe.Handler != "panics" {
+			t.Fatalf("run %d: %v", n, err)
+		}
+		if err := v.Run(t.Context(), &n); (n%2 == 1) != (err == no) || (n%4 == 0) != errors.As(err, &pe) {
+			t.Fatalf("run %d: %v", n, err)
+		}
+		if n == runs/2 {
+			p.Add("came late", Late, func(context.Context, int) {})
+		}
+	}
+	for want, handlers := range map[string][]Info{
+		"panics 768 768, panics too 768 768, last 768 0, came late 383 0":   p.Handlers(),
+		"refuses odd ones 768 0, panics at each fourth 384 192, last 192 0": v.Handlers(),
+	} {
+		var got []string
+		for _, h := range handlers {
+			got = append(got, fmt.Sprint(h.Name, " ", h.Calls, " ", h.Panics))
+		}
+		if text := strings.Join(got, ", "); text != want {
+			t.Errorf("%s, want %s", text, want)
+		}
+	}
+	if h := p.Handlers()[2]; h.Timed == 0 || h.Timed > 3 {
+		t.Errorf("%d calls of %d were timed", h.Timed, h.Calls)
+	}
+}
+
+// TestOverruns: a handler that takes too long is counted and told, whether its
+// run was timed or not, and those who are quick are not blamed for it.
+func TestOverruns(t *testing.T) {
+	for _, from := range []int{0, 5} { // the first run is timed, the others are not
+		synctest.Test(t, func(t *testing.T) {
+			var hooks struct {
+				Told  Point[int]
+				Asked Veto[int] `hook:"blocks"`
+			}
+			var slow []string
+			c := &Clock{Slow: func(point, handler string, took time.Duration) {
+				slow = append(slow, fmt.Sprint(point, " ", handler, " ", took.Round(time.Second)))
+			}}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			go c.Run(ctx)
+			list := Declare("test", &hooks, c)
+			hooks.Told.Add("before", Early, func(context.Context, int) {})
+			hooks.Told.Add("slow", Normal, func(_ context.Context, n int) {
+				if n == from {
+					time.Sleep(3 * time.Second)
+				}
+			})
+			hooks.Told.Add("after", Late, func(context.Context, int) { time.Sleep(100 * time.Millisecond) })
+			hooks.Asked.Add("slow", Normal, func(context.Context, *int) error { time.Sleep(15 * time.Second); return nil })
+			for n := range 10 {
+				if err := hooks.Told.Run(ctx, n); err != nil {
+					t.Fatal(err)
+				}
+			}
+			done := make(chan error)
+			go func() { done <- hooks.Asked.Run(ctx, new(int)) }()
+			synctest.Wait()
+			if l := list.List()[1]; l.Running != 1 || !l.MayBlock || l.Kind != "veto" || l.Point != "test.Asked" {
+				t.Errorf("while it runs: %+v", l)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			if got, want := strings.Join(slow, ", "), "test.Told slow 3s, test.Asked slow 15s"; got != want {
+				t.Errorf("told of %q, want %q", got, want)
+			}
+			l := list.List()
+			if h := l[0].Handlers; h[0].Overruns != 0 || h[1].Overruns != 1 || h[2].Overruns != 0 || h[1].Longest.Round(time.Second) != 3*time.Second {
+				t.Errorf("%+v", h)
+			}
+			if h := l[1].Handlers[0]; h.Overruns != 1 || h.Mean() != 15*time.Second || l[1].Running != 0 {
+				t.Errorf("%+v", l[1])
+			}
+		})
+	}
+}
+
+// TestDeclareRefuses what is no point.
+func TestDeclareRefuses(t *testing.T) {
+	defer func() {
+		if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), "test.Wrong is no point but a int") {
+			t.Errorf("got %v", v)
+		}
+	}()
+	Declare("test", &struct{ Wrong int }{}, new(Clock))
+}
+
+// TestNoAllocation holds that running a point, whoever listens, needs no memory.
+func TestNoAllocation(t *testing.T) {
+	var hooks struct {
+		Told  Point[int]
+		Asked Veto[int]
+	}
+	Declare("test", &hooks, new(Clock))
+	event := 1
+	for range 3 {
+		if n := testing.AllocsPerRun(2*sample, func() { _, _ = hooks.Told.Run(t.Context(), 1), hooks.Asked.Run(t.Context(), &event) }); n != 0 {
+			t.Errorf("%v allocations with %d handlers", n, len(hooks.Told.Handlers()))
+		}
+		hooks.Told.Add("h", Normal, func(context.Context, int) {})
+		hooks.Asked.Add("h", Normal, func(context.Context, *int) error { return nil })
+	}
+}
+
 func BenchmarkPoint(b *testing.B) {
 	for _, handlers := range []int{0, 1, 4} {
 		b.Run(fmt.Sprint(handlers), func(b *testing.B) {
-			var p Point[int]
+			var hooks struct{ P Point[int] }
+			Declare("test", &hooks, new(Clock))
+			p := &hooks.P
 			for range handlers {
 				p.Add("h", Normal, func(context.Context, int) {})
 			}

@@ -2,115 +2,8 @@ package hook
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
-	"slices"
-	"sync"
-	"sync/atomic"
+	"time"
 )
-
-// Order is when a handler runs among the handlers of one point.
-type Order int8
-
-// The three orders. Most handlers are Normal; Early is for those that decide
-// whether the rest should see the event at all, Late for those that look at
-// what the others left.
-const (
-	Early  Order = -1
-	Normal Order = 0
-	Late   Order = 1
-)
-
-// String returns the order as it is printed in listings.
-func (o Order) String() string {
-	switch o {
-	case Early:
-		return "early"
-	case Late:
-		return "late"
-	}
-	return "normal"
-}
-
-// Info describes one handler of a point.
-type Info struct {
-	Name   string // as given to Add
-	Order  Order
-	Calls  uint64 // how often it was run
-	Panics uint64 // how often it panicked
-}
-
-// PanicError says that a handler panicked. It is what the owner of a point gets
-// instead of the panic.
-type PanicError struct {
-	Handler string // the name given to Add
-	Value   any    // what was passed to panic
-	Stack   []byte // the stack at that moment
-}
-
-// Error names the handler and the value; the stack is for the log.
-func (e *PanicError) Error() string {
-	return fmt.Sprintf("handler %q panicked: %v", e.Handler, e.Value)
-}
-
-// entry is one handler with its counters, which outlive the copies of the list.
-type entry[F any] struct {
-	name   string
-	order  Order
-	fn     F
-	calls  atomic.Uint64
-	panics atomic.Uint64
-}
-
-// list is a copy-on-write list of handlers: runs load it without a lock.
-type list[F any] struct {
-	mu      sync.Mutex // held by writers only
-	entries atomic.Pointer[[]*entry[F]]
-}
-
-func (l *list[F]) load() []*entry[F] {
-	if p := l.entries.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-func (l *list[F]) add(name string, order Order, fn F) (remove func()) {
-	e := &entry[F]{name: name, order: order, fn: fn}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	old := l.load()
-	at := len(old)
-	for at > 0 && old[at-1].order > order {
-		at--
-	}
-	next := slices.Insert(slices.Clone(old), at, e)
-	l.entries.Store(&next)
-	return func() { l.remove(e) }
-}
-
-func (l *list[F]) remove(e *entry[F]) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	next := slices.DeleteFunc(slices.Clone(l.load()), func(x *entry[F]) bool { return x == e })
-	l.entries.Store(&next)
-}
-
-func (l *list[F]) infos() []Info {
-	var all []Info
-	for _, e := range l.load() {
-		all = append(all, Info{Name: e.name, Order: e.order, Calls: e.calls.Load(), Panics: e.panics.Load()})
-	}
-	return all
-}
-
-// recovered turns a panic into an error in *err; it must be deferred directly.
-func (e *entry[F]) recovered(err *error) {
-	if v := recover(); v != nil {
-		e.panics.Add(1)
-		*err = &PanicError{Handler: e.name, Value: v, Stack: debug.Stack()}
-	}
-}
 
 // Point tells its handlers that something happened. The zero value has no
 // handlers and is ready to use; it must not be copied.
@@ -127,25 +20,86 @@ func (p *Point[E]) Add(name string, order Order, fn func(context.Context, E)) (r
 // Run calls every handler with the event. A panic in one does not keep the
 // others from running; the first is returned.
 func (p *Point[E]) Run(ctx context.Context, event E) error {
-	var first error
-	for _, e := range p.list.load() {
-		if err := tell(ctx, e, event); err != nil && first == nil {
+	if all := p.list.entries.Load(); all != nil {
+		return tellAll(ctx, &p.list, *all, event)
+	}
+	return nil
+}
+
+// tellAll runs the handlers of a point or a filter: quickly, or asking for the
+// time.
+func tellAll[E any](ctx context.Context, l *list[func(context.Context, E)], all []*entry[func(context.Context, E)], event E) error {
+	if m, exact := l.begin(); !exact {
+		at, first := tellFrom(ctx, all, 0, event, m)
+		if first == nil {
+			return nil
+		}
+		for at < len(all) {
+			at, _ = tellFrom(ctx, all, at, event, m)
+		}
+		return first
+	}
+	return tellAllTimed(ctx, l, all, event)
+}
+
+func tellAllTimed[E any](ctx context.Context, l *list[func(context.Context, E)], all []*entry[func(context.Context, E)], event E) (first error) {
+	l.busy.Add(1)
+	defer l.busy.Add(-1)
+	for at := 0; at < len(all); {
+		var err error
+		if at, err = tellTimed(ctx, all, at, event, l.meta.Load()); err != nil && first == nil {
 			first = err
 		}
 	}
 	return first
 }
 
-func tell[E any](ctx context.Context, e *entry[func(context.Context, E)], event E) (err error) {
-	defer e.recovered(&err)
-	e.calls.Add(1)
-	e.fn(ctx, event)
-	return nil
+// tellFrom runs handlers until one panics, and returns which is the next.
+func tellFrom[E any](ctx context.Context, all []*entry[func(context.Context, E)], at int, event E, m *meta) (next int, err error) {
+	next = at
+	defer func() {
+		if v := recover(); v != nil {
+			err = all[next].panicked(v)
+			next++
+		}
+	}()
+	tick := m.now()
+	for ; next < len(all); next++ {
+		all[next].fn(ctx, event)
+		if now := m.now(); now != tick {
+			all[next].late(m, now-tick)
+			tick = now
+		}
+	}
+	return next, nil
+}
+
+// tellTimed is tellFrom, and measures each handler.
+func tellTimed[E any](ctx context.Context, all []*entry[func(context.Context, E)], at int, event E, m *meta) (next int, err error) {
+	next = at
+	defer func() {
+		if v := recover(); v != nil {
+			err = all[next].panicked(v)
+			next++
+		}
+	}()
+	began := time.Now()
+	for ; next < len(all); next++ {
+		all[next].fn(ctx, event)
+		began = all[next].timed(m, began)
+	}
+	return next, nil
 }
 
 // Empty reports whether nobody listens, so that an owner can skip building an
 // event.
-func (p *Point[E]) Empty() bool { return len(p.list.load()) == 0 }
+func (p *Point[E]) Empty() bool { return p.list.entries.Load() == nil }
 
 // Handlers lists who is registered, in the order in which they run.
 func (p *Point[E]) Handlers() []Info { return p.list.infos() }
+
+func (p *Point[E]) declare(m *meta) { p.list.meta.Store(m) }
+
+func (p *Point[E]) listing() (kind string, handlers []Info, running int64) {
+	return "point", p.list.infos(), p.list.busy.Load()
+}

@@ -98,11 +98,12 @@ func (m *Manager) Broadcast(ctx context.Context, f Filter, st *stanza.Stanza) (n
 const broadcastAtOnce = 256
 
 // KickAll is [Manager.Kick] for every session that a filter means, and returns
-// how many that were.
+// how many ended.
 func (m *Manager) KickAll(f Filter, why Cause, goodbye *stream.Error) (n int) {
 	m.RangeOf(f, func(s *Session) bool {
-		m.Kick(s, why, goodbye)
-		n++
+		if m.Kick(s, why, goodbye) == nil {
+			n++
+		}
 		return true
 	})
 	return n

@@ -79,7 +79,7 @@ func ArchiveID(id uint64) string {
 // peer. Runs with the token or without.
 func (m *Manager) archives(l *ledger, peer jid.JID) bool {
 	p := l.prefs.Load()
-	rule := m.o.Archive
+	rule := m.opts().Archive
 	if p != nil {
 		switch {
 		case listed(p.Never, peer):
@@ -150,7 +150,7 @@ func (m *Manager) ArchivePrefs(ctx context.Context, account jid.JID) (ArchivePre
 		return ArchivePrefs{}, err
 	}
 	if p == nil {
-		return ArchivePrefs{Default: m.o.Archive}, nil
+		return ArchivePrefs{Default: m.opts().Archive}, nil
 	}
 	return *p, nil
 }

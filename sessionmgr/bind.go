@@ -153,7 +153,7 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answe
 		s.queue = queue{tag: m.ids.Next(), after: l.last, sent: l.last, last: l.last, untold: l.last}
 		s.carbons.ask(b.Carbons)
 		s.carbons.force(v.rule.Kind == policy.Mirror)
-		s.inactive.Store(b.Inactive && m.o.InactiveHold > 0)
+		s.inactive.Store(b.Inactive && m.opts().InactiveHold > 0)
 		m.registry.insert(l.account, s)
 		answered(full)
 		if b.Acks != nil { // nothing can come in between

@@ -54,7 +54,7 @@ func (m *Manager) enableNow(s *Session, link Link, r *EnableRequest) {
 	}
 	var secret [16]byte
 	rand.Read(secret[:])
-	a := &acks{resumable: r.Resume && m.o.Hibernate > 0, keep: m.o.Hibernate, snap: true}
+	a := &acks{resumable: r.Resume && m.opts().Hibernate > 0, keep: m.opts().Hibernate, snap: true}
 	a.key = sha256.Sum256(secret[:])
 	if r.Most > 0 {
 		a.keep = min(a.keep, r.Most)

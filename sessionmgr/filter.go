@@ -75,9 +75,22 @@ func (f *Filter) matches(s *Session) bool {
 func (f *Filter) fits(s *Session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.state != Destroyed && f.Phase.has(s) && f.describes(s)
+}
+
+// Concerns reports whether a session is one that the filter means but for its
+// phase, also one that has ended.
+func (f *Filter) Concerns(s *Session) bool {
+	s.mu.Lock()
+	ok := f.describes(s)
+	s.mu.Unlock()
+	return ok && (f.Where == nil || f.Where(s))
+}
+
+// describes compares what doesn't depend on the phase; the session's mu is held.
+func (f *Filter) describes(s *Session) bool {
 	t := s.traits
 	switch {
-	case s.state == Destroyed || !f.Phase.has(s):
 	case !f.Account.IsZero() && s.full.Bare() != f.Account:
 	case !fits(f.Host, s.host), !fits(f.Transport, t.transport), !fits(f.Listener, t.listener), !fits(f.Mechanism, t.mechanism):
 	case f.Remote.IsValid() && !f.Remote.Contains(s.remote.Addr().Unmap()):

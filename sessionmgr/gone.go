@@ -4,7 +4,7 @@ import "time"
 
 // LongestAbsence returns how long a session may be without a link that its client
 // may resume; 0 where none may be resumed.
-func (m *Manager) LongestAbsence() time.Duration { return max(0, m.o.Hibernate) }
+func (m *Manager) LongestAbsence() time.Duration { return max(0, m.opts().Hibernate) }
 
 // Gone returns since when a session hibernates; false while it has a link, and
 // after its end. The time tells one hibernation of a session from another.

@@ -102,10 +102,10 @@ func (s *Session) hibernating() (gen uint32, is bool) {
 func (m *Manager) limitHibernating(s *Session) {
 	for {
 		oldest, since, n := m.asleep(s.JID().Bare())
-		if n <= m.o.MaxHibernating || oldest == nil {
+		if n <= m.opts().MaxHibernating || oldest == nil {
 			return
 		}
-		m.expire(oldest, since, fmt.Sprintf("the account has more than %d sessions hibernating", m.o.MaxHibernating))
+		m.expire(oldest, since, fmt.Sprintf("the account has more than %d sessions hibernating", m.opts().MaxHibernating))
 	}
 }
 

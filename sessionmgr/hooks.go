@@ -13,19 +13,21 @@ type Hooks struct {
 	Connected       hook.Point[*Session]       // accepted, state c2s_unauthed
 	StreamOpened    hook.Point[*Session]       // a valid stream header came; again after each restart
 	Authenticated   hook.Point[*Session]       // state c2s_unbound
-	PreBind         hook.Veto[PreBind]         // bind worker, may block; may change the resource
-	Bound           hook.Point[*Session]       // bind worker, may block; the session can be reached
+	PreBind         hook.Veto[PreBind]         `hook:"blocks"` // bind worker, may block; may change the resource
+	Bound           hook.Point[*Session]       `hook:"blocks"` // bind worker, may block; the session can be reached
 	RosterRequested hook.Point[*Session]       // became interested
 	PresenceChanged hook.Point[PresenceChange] // undirected presence changed
 	PriorityChanged hook.Point[PresenceChange] // its priority changed, or it began or ended
 	StanzaOut       hook.Veto[StanzaOut]       // any goroutine; once per receiver, before numbering
 	Hibernated      hook.Point[Closing]        // any goroutine; the link is lost, the session is kept
-	Resumed         hook.Point[Resumption]     // resume worker, may block; the session has a link again
-	Restored        hook.Point[*Session]       // at start, may block: a session of an earlier process hibernates here
+	Resumed         hook.Point[Resumption]     `hook:"blocks"` // resume worker, may block; the session has a link again
+	Replaced        hook.Point[Replacement]    `hook:"blocks"` // bind worker of the new session, may block; the old one has ended
+	PreClose        hook.Veto[Closing]         // any goroutine; an admin or a module is about to end the session
+	Restored        hook.Point[*Session]       `hook:"blocks"` // at start, may block: a session of an earlier process hibernates here
 	Undelivered     hook.Point[Undelivered]    // any goroutine; nobody got the stanza
 	Unbound         hook.Point[*Session]       // any goroutine; the session can't be reached any more
 	Closed          hook.Point[Closing]        // any goroutine; the last event of a session
-	Stopping        hook.Point[struct{}]       // the server begins to stop
+	Stopping        hook.Point[struct{}]       `hook:"blocks"` // the server begins to stop
 }
 
 // PreBind is a resource about to be bound.
@@ -68,7 +70,14 @@ type Resumption struct {
 	Missed bool
 }
 
-// Closing is a session that has ended.
+// Replacement is a session that has ended in favour of another, of the same
+// resource or device.
+type Replacement struct {
+	Session *Session
+	By      *Session // about to be bound: it may still be refused
+}
+
+// Closing is a session that has ended, or is about to.
 type Closing struct {
 	Session *Session
 	Cause   Cause

@@ -60,7 +60,7 @@ func (m *Manager) SetInactive(s *Session, link Link, inactive bool) {
 		if !s.attachedTo(link) {
 			return
 		}
-		inactive = inactive && m.o.InactiveHold > 0
+		inactive = inactive && m.opts().InactiveHold > 0
 		if s.inactive.Store(inactive); !inactive {
 			m.pipe.stir(s)
 		}
@@ -159,7 +159,7 @@ func (p *pipeline) stirLater(s *Session) {
 	}
 	s.resting = true
 	m := p.m
-	time.AfterFunc(m.o.InactiveHold, func() {
+	time.AfterFunc(m.opts().InactiveHold, func() {
 		if m.quiet.Load() {
 			return
 		}

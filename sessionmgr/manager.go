@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/hook"
 	"weir/jid"
 	"weir/policy"
 	"weir/stanza"
@@ -126,7 +127,7 @@ type Manager struct {
 	Hooks Hooks
 
 	// Immutable once the first session is opened.
-	o            Options
+	o            Options // as it was made with
 	log          *slog.Logger
 	ctx          context.Context // of work that belongs to no session
 	store        storage.Store
@@ -148,6 +149,7 @@ type Manager struct {
 	metrics      *metrics
 
 	policies   atomic.Pointer[policies] // written with the token
+	live       atomic.Pointer[Options]  // as they are now
 	registry   *registry
 	closed     closed // sessions that ended
 	ledgers    ledgers
@@ -191,6 +193,7 @@ func New(o Options, st storage.Store, accounts Accounts) (*Manager, error) {
 	}
 	m.pipe.m = m
 	m.policies.Store(&policies{Set: new(policy.Set)})
+	m.live.Store(&m.o)
 	m.availability, m.subscription = nobody{}, nobody{}
 	for _, d := range o.Domains {
 		m.domains[d] = true
@@ -285,24 +288,46 @@ func (m *Manager) Closed(s *Session, link Link, why Cause) {
 
 // Kick ends a session and closes its stream with an error element, or without
 // one if goodbye is nil. When the server stops, a session that its client may
-// resume is kept instead.
-func (m *Manager) Kick(s *Session, why Cause, goodbye *stream.Error) {
+// resume is kept instead; so is one that a handler of PreClose wants to stay, whose
+// error is then returned.
+func (m *Manager) Kick(s *Session, why Cause, goodbye *stream.Error) error {
+	if err := m.mayEnd(s, why, goodbye); err != nil {
+		return err
+	}
 	if why.Code == ShuttingDown {
 		if link, ok := m.hibernates(s, nil, why); ok {
 			if link != nil {
 				link.Close(goodbye)
 			}
-			return
+			return nil
 		}
 	}
 	first, was, binding, link := s.end(why)
 	if !first {
-		return
+		return nil
 	}
 	m.ended(s, was, binding)
 	if link != nil {
 		link.Close(goodbye)
 	}
+	return nil
+}
+
+// mayEnd asks PreClose where somebody wants a session to end. Not asked is where it
+// has to: the server stops, the account or the device has lost its right, another
+// session takes its place, its stream is broken. A handler that panics keeps nothing.
+func (m *Manager) mayEnd(s *Session, why Cause, goodbye *stream.Error) error {
+	if why.Code != Kicked || goodbye != nil && goodbye.Err == stream.NotAuthorized.Err || m.Hooks.PreClose.Empty() {
+		return nil
+	}
+	ev := Closing{Session: s, Cause: why}
+	err := m.Hooks.PreClose.Run(s.Context(), &ev)
+	var panicked *hook.PanicError
+	if errors.As(err, &panicked) {
+		s.Log().Error("handler failed", "err", err)
+		return nil
+	}
+	return err
 }
 
 // ended does what follows an end: the session can't be found any more, then

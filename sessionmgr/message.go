@@ -108,7 +108,7 @@ func (m *Manager) routeMessage(ctx context.Context, from *source, st *stanza.Sta
 			m.undelivered(st, "")
 		}
 	case refuse:
-		if row == missing && m.o.SilentUnknown && messageTable[absent][column][messageColumn[st.Type]] == keep {
+		if row == missing && m.opts().SilentUnknown && messageTable[absent][column][messageColumn[st.Type]] == keep {
 			m.undelivered(st, "") // as silent as an existing account would be
 			return nil
 		}

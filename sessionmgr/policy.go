@@ -170,7 +170,7 @@ func (m *Manager) judge(set *policy.Set, n *newcomer) ruling {
 		v.refuse(stanza.ResourceConstraint(fmt.Sprintf("this account has %d such sessions, as many as it may have (%s)", len(peers), v.rule)))
 		return v
 	}
-	if !v.fit(all, m.o.MaxSessions) {
+	if !v.fit(all, m.opts().MaxSessions) {
 		v.refuse(stanza.ResourceConstraint(fmt.Sprintf("this account has %d sessions, as many as it may have", len(all))))
 	}
 	return v

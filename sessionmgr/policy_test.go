@@ -152,7 +152,7 @@ func TestPolicies(t *testing.T) {
 				if old.State() != Destroyed {
 					continue
 				}
-				at := slices.IndexFunc(said.Replaces, func(r Replacement) bool { return r.ID == old.ID() })
+				at := slices.IndexFunc(said.Replaces, func(r Evicted) bool { return r.ID == old.ID() })
 				if at < 0 {
 					t.Fatalf("nobody has said that %s would end", c.there[i])
 				}

@@ -39,6 +39,9 @@ func (m *Manager) replace(ctx context.Context, s *Session, v *ruling, slowed tim
 	for _, old := range v.replaced {
 		select {
 		case <-old.partingDone():
+			if old.Cause().Code == Replaced {
+				m.ran(s, m.Hooks.Replaced.Run(ctx, Replacement{Session: old.Session, By: s}))
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

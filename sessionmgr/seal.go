@@ -132,8 +132,8 @@ func (p *pipeline) sealMessage(b *batch, it *item) {
 	}
 	var few [4]target
 	targets, waits, needs := p.targets(b, it, few[:0])
-	if waits && l.waiting+int64(st.Size()) > m.o.MaxLog {
-		p.refuse(it, fullError(m.o.MaxLog))
+	if waits && l.waiting+int64(st.Size()) > m.opts().MaxLog {
+		p.refuse(it, fullError(m.opts().MaxLog))
 		return
 	}
 	owed := len(targets) == 0 // nobody is to get the message itself

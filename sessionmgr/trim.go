@@ -16,19 +16,19 @@ const trimEvery = 24 * time.Hour
 // token.
 func (m *Manager) trim(l *ledger) {
 	now := time.Now()
-	big := l.size > max(m.o.MaxLog, l.trimFrom)
+	big := l.size > max(m.opts().MaxLog, l.trimFrom)
 	if l.trims || l.dead || !big && now.Sub(time.Unix(0, l.trimmed)) < trimEvery {
 		return
 	}
 	l.trims = true
 	m.ledgers.pin(l)
 	upTo := uint64(0)
-	if old := m.ids.FirstAt(now.Add(-m.o.Retention)); old > 0 {
+	if old := m.ids.FirstAt(now.Add(-m.opts().Retention)); old > 0 {
 		upTo = old - 1
 	}
 	excess := int64(0)
 	if big {
-		excess = l.size - m.o.MaxLog*9/10
+		excess = l.size - m.opts().MaxLog*9/10
 	}
 	m.work.Go(func() {
 		kept := uint64(math.MaxUint64)
@@ -37,7 +37,7 @@ func (m *Manager) trim(l *ledger) {
 			m.inOrder(func() {
 				if needed := m.needed(l); last > needed && kept > needed {
 					kept = needed // somebody needs the rest: how much goes without that?
-					l.trimFrom = l.size + m.o.MaxLog/16
+					l.trimFrom = l.size + m.opts().MaxLog/16
 					return
 				}
 				done = true

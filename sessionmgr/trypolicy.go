@@ -18,8 +18,8 @@ type Trial struct {
 	Set      *policy.Set // nil for the rules in force
 }
 
-// Replacement is a session that ends for another.
-type Replacement struct {
+// Evicted is a session that would end for another.
+type Evicted struct {
 	ID    string `json:"id"`
 	JID   string `json:"jid"`
 	State string `json:"state"`
@@ -36,7 +36,7 @@ type Outcome struct {
 	Policy   string        `json:"policy"`
 	Bound    bool          `json:"bound"`
 	Resource string        `json:"resource"` // that it gets; "" where the server makes one or it gets none
-	Replaces []Replacement `json:"replaces"` // who ends before
+	Replaces []Evicted `json:"replaces"` // who ends before
 	Wait     float64       `json:"wait"`     // seconds that it waits before, since clients replace each other again and again
 	Told     string        `json:"told"`     // what its client is told
 }
@@ -70,7 +70,7 @@ func (m *Manager) Try(t Trial) (Outcome, error) {
 	})
 	o := Outcome{
 		Account: full.Bare().String(), Role: t.Role, Class: v.set.Class(&n.client), Rule: v.set.Text(v.rule), Policy: v.rule.Kind.String(),
-		Bound: v.refused == nil, Replaces: []Replacement{},
+		Bound: v.refused == nil, Replaces: []Evicted{},
 	}
 	m.foretell(&o, &v, &n)
 	return o, nil
@@ -87,7 +87,7 @@ func (m *Manager) foretell(o *Outcome, v *ruling, n *newcomer) {
 	}
 	for i := range v.replaced {
 		old := &v.replaced[i]
-		r := Replacement{ID: old.ID(), JID: old.JID().String(), State: old.State().String(), Why: old.why.String()}
+		r := Evicted{ID: old.ID(), JID: old.JID().String(), State: old.State().String(), Why: old.why.String()}
 		if old.Link() != nil {
 			r.Told = "<stream:error><conflict/>"
 			if old.why == byRule {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"weir"
 	"weir/admin"
@@ -22,7 +23,7 @@ import (
 var demoUsers = []string{"juliet", "romeo"}
 
 // serveDemo runs a throw-away server.
-func serveDemo(cmd *cobra.Command, src config.Source) error {
+func serveDemo(cmd *cobra.Command, src config.Source, idle time.Duration) error {
 	for _, f := range src.Flags {
 		if f.Key == "data" {
 			return errors.New("--demo makes a folder of its own and removes it: leave out --data, or --demo")
@@ -38,7 +39,8 @@ func serveDemo(cmd *cobra.Command, src config.Source) error {
 	if err != nil {
 		return err
 	}
-	return serve(cmd, cfg, func(w io.Writer, s *weir.Server) error { return introduceDemo(cmd, w, s) })
+	how := manner{load: func() (config.Config, error) { return config.Load(src) }, idle: idle}
+	return serve(cmd, cfg, how, func(w io.Writer, s *weir.Server) error { return introduceDemo(cmd, w, s) })
 }
 
 // demoFlags are the flags that were given, behind those of a demo: addresses of

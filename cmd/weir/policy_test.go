@@ -17,7 +17,7 @@ func TestShowPolicies(t *testing.T) {
 	}
 	o := sessionmgr.Outcome{Account: "juliet@localhost", Role: "guest", Rule: "single role=guest", Policy: "single", Bound: true, Resource: "balcony", Wait: 4,
 		Told:     "its resource",
-		Replaces: []sessionmgr.Replacement{{ID: "7qk2c6xq3v5yh4s2", JID: "juliet@localhost/closet", State: "c2s", Why: "policy", Told: "<stream:error><conflict/></stream:error>"}}}
+		Replaces: []sessionmgr.Evicted{{ID: "7qk2c6xq3v5yh4s2", JID: "juliet@localhost/closet", State: "c2s", Why: "policy", Told: "<stream:error><conflict/></stream:error>"}}}
 	if err := showOutcome(&b, o); err != nil {
 		t.Fatal(err)
 	}

@@ -31,8 +31,12 @@ itself a certificate. Settings come from flags, WEIR_… variables ("weir help
 environment") and a file ("weir config"), in this order.
 
 The addresses it listens on are printed to standard output, the log goes to standard
-error. SIGTERM and SIGINT stop it in order, SIGHUP makes it read its certificates
-again ("weir help signals").
+error. SIGTERM, SIGINT and "weir stop" stop it in order, SIGHUP and "weir reload"
+make it read configuration and certificates again ("weir help signals").
+
+--exit-when-idle stops it when no session has been there for a while, one that
+hibernates included: for tests, and for a server that is started on demand. Give a
+time with "=": --exit-when-idle=5m.
 
 --demo runs a throw-away server: in a folder that is removed at the end, reachable
 from this machine only, with two accounts whose passwords it prints.`,
@@ -44,28 +48,34 @@ from this machine only, with two accounts whose passwords it prints.`,
 	}
 	settings := settingsOf(cmd, true)
 	demo := cmd.Flags().Bool("demo", false, "run a throw-away server with two accounts")
+	idle := cmd.Flags().Duration("exit-when-idle", 0, "stop when there has been no session for this `DURATION` (1m if it isn't given)")
+	cmd.Flags().Lookup("exit-when-idle").NoOptDefVal = "1m"
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *idle < 0 {
+			return errors.New("--exit-when-idle takes no negative time")
+		}
 		src := settings.source()
 		if *demo {
-			return serveDemo(cmd, src)
+			return serveDemo(cmd, src, *idle)
 		}
 		cfg, err := config.Load(src)
 		if err != nil {
 			return err
 		}
-		return serve(cmd, cfg, sayHowToAdd)
+		return serve(cmd, cfg, manner{load: func() (config.Config, error) { return config.Load(src) }, idle: *idle}, sayHowToAdd)
 	}
 	return cmd
 }
 
-// serve runs a server until a signal ends it. ready is called once it listens.
-func serve(cmd *cobra.Command, cfg config.Config, ready func(io.Writer, *weir.Server) error) error {
+// serve runs a server until a signal or an admin ends it. ready is called once it
+// listens.
+func serve(cmd *cobra.Command, cfg config.Config, how manner, ready func(io.Writer, *weir.Server) error) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	defer weir.ReserveHeap(weir.HeapFloor)()
 	out := cmd.OutOrStdout()
-	log := newLog(cfg.Log, cmd.ErrOrStderr())
+	log, level := newLog(cfg.Log, cmd.ErrOrStderr())
 	if err := ownFolder(cfg.Data); err != nil {
 		return err
 	}
@@ -74,6 +84,8 @@ func serve(cmd *cobra.Command, cfg config.Config, ready func(io.Writer, *weir.Se
 		return explainOpen(cfg, err)
 	}
 	warnInsecure(cmd.ErrOrStderr(), cfg)
+	w := newWaiter(s, how)
+	s.Load, s.Level, s.OnStop = how.load, level, w.ask
 	err = s.Start(cmd.Context())
 	if err == nil {
 		for _, a := range s.Addresses() {
@@ -86,30 +98,11 @@ func serve(cmd *cobra.Command, cfg config.Config, ready func(io.Writer, *weir.Se
 	}
 	log.Info("started", "version", weir.Version, "domains", cfg.Domains, "data", cfg.Data)
 	stopWatchdog := notifyReady(s, log)
-	why := await(cmd.Context(), s, signals)
+	why := w.wait(cmd.Context(), signals)
 	stopWatchdog()
 	log.Info("stopping", "why", why)
 	notify("STOPPING=1")
-	return stop(s, cfg, signals)
-}
-
-// await waits for the signal that ends the server.
-func await(ctx context.Context, s *weir.Server, signals <-chan os.Signal) string {
-	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx).Error()
-		case sig := <-signals:
-			if sig != syscall.SIGHUP {
-				return sig.String()
-			}
-			if err := s.Reload(); err != nil {
-				s.Log.Error("certificates were not all read again", "err", err)
-			} else {
-				s.Log.Info("certificates read again")
-			}
-		}
-	}
+	return stop(s, s.Current(), signals)
 }
 
 // sameSignal is within which time a further signal is the first one again: some
@@ -142,14 +135,14 @@ func stop(s *weir.Server, cfg config.Config, signals <-chan os.Signal) error {
 }
 
 // newLog makes the log that a configuration asks for.
-func newLog(l config.Log, w io.Writer) *slog.Logger {
-	var level slog.Level
+func newLog(l config.Log, w io.Writer) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
 	_ = level.UnmarshalText([]byte(l.Level)) // config has looked at it
 	o := &slog.HandlerOptions{Level: level}
 	if l.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
+		return slog.New(slog.NewJSONHandler(w, o)), level
 	}
-	return slog.New(slog.NewTextHandler(w, o))
+	return slog.New(slog.NewTextHandler(w, o)), level
 }
 
 // sayHowToAdd prints the one command that makes an account.

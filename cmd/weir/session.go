@@ -19,7 +19,7 @@ ask the server that runs on the data folder.`,
 		`  weir session list
   weir session show juliet@localhost/balcony
   weir session kick juliet@localhost/balcony --text "please update your client"`,
-		sessionListCommand(), sessionCountCommand(), sessionShowCommand(), sessionExplainCommand(), sessionKickCommand())
+		sessionListCommand(), sessionCountCommand(), sessionShowCommand(), sessionExplainCommand(), sessionWatchCommand(), sessionKickCommand())
 }
 
 // sessionFlags are what all commands about sessions have.

@@ -29,8 +29,9 @@ over.
                   system-shutdown, output is written, everything under way is
                   stored. The exit code is 0. shutdown_timeout (10 s) bounds it.
                   A second signal ends the process at once.
-SIGHUP            Certificates are read again. Live connections keep theirs. They
-                  are also read when their files change.`},
+SIGHUP            Configuration and certificates are read again, as by "weir reload".
+                  Live connections keep their certificates. Those are also read
+                  when their files change.`},
 		{Use: "exit-codes", Short: "Exit codes of the commands", Long: `0    done
 1    not done: standard error says why, and what to do. "weir check" found a
      failure; "weir user add --from" refused some lines and made the other
