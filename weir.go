@@ -56,6 +56,7 @@ type Server struct {
 	Metrics  *admin.Metrics
 
 	modules modules
+	events  eventSinks
 
 	mu        sync.Mutex // guards what is below
 	addresses []Address
@@ -80,6 +81,9 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*Server, err
 	err = s.makeNetwork(ctx)
 	if err == nil {
 		err = s.makeStreams(ctx)
+	}
+	if err == nil {
+		err = s.makeEvents()
 	}
 	if err == nil {
 		err = s.Sessions.Restore(ctx)
@@ -200,6 +204,9 @@ func (s *Server) makeNetwork(context.Context) (err error) {
 // still to be called.
 func (s *Server) Start(ctx context.Context) error {
 	s.Started = time.Now()
+	if err := s.events.start(); err != nil {
+		return err
+	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.mu.Lock()
 	s.cancel = cancel
@@ -269,9 +276,10 @@ func (e *ListenError) Error() string {
 // Unwrap returns the operating system's error.
 func (e *ListenError) Unwrap() error { return e.Err }
 
-// Reload reads the certificates again, without touching live connections. What
-// is wrong with them is returned; the old ones then stay in use.
-func (s *Server) Reload() error { return s.Certs.Reload() }
+// Reload reads the certificates again, without touching live connections, and what
+// modules have in files; it opens the log of sessions anew. What is wrong with them is
+// returned; the old ones then stay in use.
+func (s *Server) Reload() error { return errors.Join(s.Certs.Reload(), s.events.reload()) }
 
 // Addresses returns where the listeners listen, after Start.
 func (s *Server) Addresses() []Address {
@@ -309,6 +317,6 @@ func (s *Server) Stop(ctx context.Context) error {
 	if cancel != nil {
 		cancel()
 	}
-	errs = append(errs, s.Store.Close())
+	errs = append(errs, s.events.stop(ctx), s.Store.Close())
 	return errors.Join(errs...)
 }

@@ -11,6 +11,8 @@ import (
 	"weir/modules/blocking"
 	"weir/modules/commands"
 	"weir/modules/contacts"
+	"weir/modules/events/sessionlog"
+	"weir/modules/events/webhook"
 	"weir/modules/mam"
 	"weir/modules/privatexml"
 	"weir/modules/registration"
@@ -57,6 +59,8 @@ type Config struct {
 	Registration registration.Options
 	Contact      servicecontact.Options // Contact says whom to turn to about the server.
 	Commands     commands.Options       // Commands bounds the ad-hoc commands that clients have under way.
+	SessionLog   sessionlog.Options     // SessionLog writes what happens to sessions to a file.
+	Webhook      webhook.Options        // Webhook posts what happens to sessions to other programs.
 }
 
 // Listen says where clients connect.
@@ -126,6 +130,8 @@ func Default() Config {
 		VCard:           vcard.DefaultOptions(),
 		Registration:    registration.DefaultOptions(),
 		Commands:        commands.DefaultOptions(),
+		SessionLog:      sessionlog.DefaultOptions(),
+		Webhook:         webhook.DefaultOptions(),
 	}
 	clearFilledIn(&c)
 	return c

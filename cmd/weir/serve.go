@@ -104,7 +104,7 @@ func await(ctx context.Context, s *weir.Server, signals <-chan os.Signal) string
 				return sig.String()
 			}
 			if err := s.Reload(); err != nil {
-				s.Log.Error("certificates were not all read again", "err", err)
+				s.Log.Error("not everything was read again", "err", err)
 			} else {
 				s.Log.Info("certificates read again")
 			}

@@ -30,7 +30,8 @@ over.
                   stored. The exit code is 0. shutdown_timeout (10 s) bounds it.
                   A second signal ends the process at once.
 SIGHUP            Certificates are read again. Live connections keep theirs. They
-                  are also read when their files change.`},
+                  are also read when their files change. The secret of the webhook
+                  is read again, and the log of sessions is opened anew.`},
 		{Use: "exit-codes", Short: "Exit codes of the commands", Long: `0    done
 1    not done: standard error says why, and what to do. "weir check" found a
      failure; "weir user add --from" refused some lines and made the other
