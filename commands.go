@@ -6,6 +6,7 @@ import (
 	"weir/auth"
 	"weir/modules/administration"
 	"weir/modules/commands"
+	"weir/modules/invitations"
 	"weir/stanza/dataform"
 )
 
@@ -17,6 +18,9 @@ func (s *Server) makeCommands() error {
 	}
 	for _, c := range administration.New(s.Sessions, s.Auth, s.Log).Commands() {
 		mod.Offer(forAdmins(c))
+	}
+	for _, c := range s.modules.invited.Commands() {
+		mod.Offer(forInviters(c))
 	}
 	s.modules.disco.HandleNodes(mod)
 	return nil
@@ -35,6 +39,23 @@ func forAdmins(c administration.Command) commands.Command {
 		}
 		r, err := c.Run(ctx, call.Account(), answer)
 		return commands.Result(r), err
+	}
+	return out
+}
+
+// forInviters is a command about invitations as clients are offered it.
+func forInviters(c invitations.Command) commands.Command {
+	out := commands.Command{Node: c.Node, Name: c.Name, Roles: c.Roles}
+	if c.Form != nil {
+		out.Stages = []commands.Stage{func(context.Context, *commands.Call) (*dataform.Form, error) { return c.Form, nil }}
+	}
+	out.Run = func(ctx context.Context, call *commands.Call) (commands.Result, error) {
+		var answer *dataform.Form
+		if c.Form != nil {
+			answer = call.Answers[0]
+		}
+		form, err := c.Run(ctx, call.Account(), answer)
+		return commands.Result{Form: form}, err
 	}
 	return out
 }

@@ -14,6 +14,7 @@ import (
 	"weir/modules/contacts"
 	"weir/modules/disco"
 	"weir/modules/entitytime"
+	"weir/modules/invitations"
 	"weir/modules/last"
 	"weir/modules/mam"
 	"weir/modules/ping"
@@ -42,6 +43,7 @@ type modules struct {
 	blocking *blocking.Module
 	private  *privatexml.Module
 	vcard    *vcard.Module
+	invited  *invitations.Module
 }
 
 func (s *Server) makeModules(context.Context) (err error) {
@@ -85,6 +87,11 @@ func (s *Server) makeModules(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	io := s.Config.Invitations
+	io.Log = s.Log
+	if s.modules.invited, err = invitations.New(s.Sessions, s.Store, s.Auth, s.modules.contacts, io); err != nil {
+		return err
+	}
 	if err := s.makeCommands(); err != nil {
 		return err
 	}
@@ -107,6 +114,7 @@ func (m *modules) announce(streams *c2s.Server, o acks.Options) error {
 	}
 	carbons.Offer(streams)
 	m.vcard.Offer(streams)
+	m.invited.Offer(streams)
 	clientstate.New(streams, m.sessions)
 	streams.Hooks.StreamFeatures.Add("modules", hook.Normal, func(_ context.Context, f *c2s.StreamFeatures) {
 		f.Caps.Hash, f.Caps.Node, f.Caps.Ver = m.disco.Caps()

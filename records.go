@@ -3,6 +3,7 @@ package weir
 import (
 	"weir/auth"
 	"weir/modules/blocking"
+	"weir/modules/invitations"
 	"weir/modules/privatexml"
 	"weir/modules/vcard"
 	"weir/sessionmgr"
@@ -16,6 +17,7 @@ func CheckRecord(k storage.Key, value []byte) error {
 	for _, err := range []error{
 		auth.CheckRecord(k, value),
 		blocking.CheckRecord(k.Table, value),
+		invitations.CheckRecord(k.Table, value),
 		privatexml.CheckRecord(k.Table, k.Item, value),
 		vcard.CheckRecord(k.Table, value),
 	} {

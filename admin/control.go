@@ -47,6 +47,7 @@ type Control struct {
 	backup   func(dir string, secrets bool) error
 	log      *slog.Logger
 	server   *http.Server
+	invited  Invitations // set before it starts
 
 	mu   sync.Mutex
 	path string // guarded by mu: of the socket while it is there

@@ -27,12 +27,13 @@ func TestExamplesOfControl(t *testing.T) {
 		t.Fatal("the examples need curl: install it")
 	}
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```\n\n```json\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) != 17 {
-		t.Fatalf("%d examples, want one for each of 17 requests", len(blocks))
+	if len(blocks) != 20 {
+		t.Fatalf("%d examples, want one for each of 20 requests", len(blocks))
 	}
 	dir := folder(t)
 	cfg := settings(dir + "/weir-data")
 	cfg.Domains = cfg.Domains[:1]
+	cfg.Invitations.Enabled = true
 	s, c := start(t, cfg)
 	add(t, c, "juliet@localhost")
 	login(t, s, "juliet", "balcony")

@@ -33,6 +33,7 @@ type Server struct {
 	metrics *metrics
 	rates   rates
 	start   time.Time // the rate limits count from here
+	early   map[xmlstream.Name]EarlyIQ
 
 	tokens sync.Pool // *xmlstream.Token: for handlers that come from a table
 

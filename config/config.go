@@ -13,6 +13,7 @@ import (
 	"weir/modules/contacts"
 	"weir/modules/events/sessionlog"
 	"weir/modules/events/webhook"
+	"weir/modules/invitations"
 	"weir/modules/mam"
 	"weir/modules/privatexml"
 	"weir/modules/registration"
@@ -59,6 +60,7 @@ type Config struct {
 	Registration registration.Options
 	Contact      servicecontact.Options // Contact says whom to turn to about the server.
 	Commands     commands.Options       // Commands bounds the ad-hoc commands that clients have under way.
+	Invitations  invitations.Options    // Invitations lets people make accounts who were invited.
 	SessionLog   sessionlog.Options     // SessionLog writes what happens to sessions to a file.
 	Webhook      webhook.Options        // Webhook posts what happens to sessions to other programs.
 }
@@ -130,6 +132,7 @@ func Default() Config {
 		VCard:           vcard.DefaultOptions(),
 		Registration:    registration.DefaultOptions(),
 		Commands:        commands.DefaultOptions(),
+		Invitations:     invitations.DefaultOptions(),
 		SessionLog:      sessionlog.DefaultOptions(),
 		Webhook:         webhook.DefaultOptions(),
 	}
