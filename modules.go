@@ -8,6 +8,7 @@ import (
 	"weir/hook"
 	"weir/modules/access"
 	"weir/modules/acks"
+	"weir/modules/announce"
 	"weir/modules/blocking"
 	"weir/modules/carbons"
 	"weir/modules/clientstate"
@@ -44,9 +45,10 @@ type modules struct {
 	private  *privatexml.Module
 	vcard    *vcard.Module
 	invited  *invitations.Module
+	announce *announce.Module
 }
 
-func (s *Server) makeModules(context.Context) (err error) {
+func (s *Server) makeModules(ctx context.Context) (err error) {
 	if s.Rosters, err = roster.New(s.Store, s.Config.Roster); err != nil {
 		return err
 	}
@@ -92,6 +94,9 @@ func (s *Server) makeModules(context.Context) (err error) {
 	if s.modules.invited, err = invitations.New(s.Sessions, s.Store, s.Auth, s.modules.contacts, io); err != nil {
 		return err
 	}
+	if s.modules.announce, err = announce.New(ctx, s.Sessions, s.modules.presence, s.Store, s.Log); err != nil {
+		return err
+	}
 	if err := s.makeCommands(); err != nil {
 		return err
 	}
@@ -107,8 +112,8 @@ func (s *Server) makeModules(context.Context) (err error) {
 	return nil
 }
 
-// announce adds the stream features of the modules.
-func (m *modules) announce(streams *c2s.Server, o acks.Options) error {
+// offer adds the stream features of the modules.
+func (m *modules) offer(streams *c2s.Server, o acks.Options) error {
 	if err := acks.New(streams, m.sessions, o); err != nil {
 		return err
 	}
@@ -159,7 +164,7 @@ func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
 
 // tables are what the modules keep for an account, beside its roster.
 func (m *modules) tables() []storage.Table {
-	return []storage.Table{m.last.Table(), m.presence.Table(), m.blocking.Table(), m.private.Table(), m.vcard.Table()}
+	return []storage.Table{m.last.Table(), m.presence.Table(), m.blocking.Table(), m.private.Table(), m.vcard.Table(), m.announce.Table()}
 }
 
 // endSessions ends the sessions of an account, but for the one in which its owner

@@ -2,6 +2,7 @@ package weir
 
 import (
 	"weir/auth"
+	"weir/modules/announce"
 	"weir/modules/blocking"
 	"weir/modules/invitations"
 	"weir/modules/privatexml"
@@ -16,6 +17,7 @@ import (
 func CheckRecord(k storage.Key, value []byte) error {
 	for _, err := range []error{
 		auth.CheckRecord(k, value),
+		announce.CheckRecord(k.Table, value),
 		blocking.CheckRecord(k.Table, value),
 		invitations.CheckRecord(k.Table, value),
 		privatexml.CheckRecord(k.Table, k.Item, value),

@@ -174,7 +174,7 @@ func (s *Server) makeStreams(context.Context) (err error) {
 	if s.Streams, err = c2s.New(o, s.Sessions, s.Auth); err != nil {
 		return err
 	}
-	return s.modules.announce(s.Streams, s.Config.Acks)
+	return s.modules.offer(s.Streams, s.Config.Acks)
 }
 
 func (s *Server) makeNetwork(context.Context) (err error) {
