@@ -15,6 +15,7 @@ import (
 	"weir/admin"
 	"weir/auth"
 	"weir/c2s"
+	"weir/component"
 	"weir/config"
 	"weir/netserver"
 	"weir/roster"
@@ -44,16 +45,17 @@ type Server struct {
 	Registry *prometheus.Registry
 	Started  time.Time
 
-	Store    storage.Store
-	Auth     *auth.Service
-	Sessions *sessionmgr.Manager
-	Streams  *c2s.Server
-	Rosters  *roster.Rosters
-	Certs    *netserver.Certs
-	Tickets  *netserver.Tickets // nil: TLS sessions aren't resumed
-	Network  *netserver.Server
-	Control  *admin.Control
-	Metrics  *admin.Metrics
+	Store      storage.Store
+	Auth       *auth.Service
+	Sessions   *sessionmgr.Manager
+	Streams    *c2s.Server
+	Rosters    *roster.Rosters
+	Certs      *netserver.Certs
+	Tickets    *netserver.Tickets // nil: TLS sessions aren't resumed
+	Network    *netserver.Server
+	Components *component.Server
+	Control    *admin.Control
+	Metrics    *admin.Metrics
 
 	modules modules
 	events  eventSinks
@@ -67,7 +69,7 @@ type Server struct {
 
 // Address is where a listener listens.
 type Address struct {
-	Name string // "c2s", "c2s-tls", "c2s-insecure", "metrics"
+	Name string // "c2s", "c2s-tls", "c2s-insecure", "component", "metrics"
 	Addr string // host:port
 }
 
@@ -174,6 +176,12 @@ func (s *Server) makeStreams(context.Context) (err error) {
 	if s.Streams, err = c2s.New(o, s.Sessions, s.Auth); err != nil {
 		return err
 	}
+	co := s.Config.Component
+	co.Log, co.Metrics = s.Log, s.Registry
+	if s.Components, err = component.New(co, s.Sessions); err != nil {
+		return err
+	}
+	s.modules.disco.ListServices(s.Components.Connected)
 	return s.modules.offer(s.Streams, s.Config.Acks)
 }
 
@@ -220,6 +228,13 @@ func (s *Server) Start(ctx context.Context) error {
 	startTLS := netserver.TLSConfig(s.Certs.Get, false)
 	forHost := func(string) *tls.Config { return startTLS }
 	l := s.Config.Listen
+	if l.Component != "" {
+		addr, err := s.Network.Listen(netserver.Listen{Addr: l.Component, New: s.Components.Accept})
+		if err != nil {
+			return &ListenError{Name: "component", Addr: l.Component, Err: err}
+		}
+		s.listens("component", addr)
+	}
 	for _, x := range []struct {
 		addr string
 		tls  *tls.Config
@@ -310,6 +325,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	if s.Streams != nil {
 		s.Streams.Shutdown()
+	}
+	if s.Components != nil {
+		s.Components.Shutdown()
 	}
 	errs = append(errs, s.Sessions.Stop(ctx))
 	if s.Network != nil {

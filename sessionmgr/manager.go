@@ -139,7 +139,8 @@ type Manager struct {
 	availability PresenceHandler
 	subscription PresenceHandler
 	guard        func(viewer, target jid.JID) bool
-	blocklists   BlocklistReader // nil: nobody blocks anybody
+	services     map[string]Service // by domain
+	blocklists   BlocklistReader    // nil: nobody blocks anybody
 	slotNames    []string
 	keys         sync.Map // name of an attribute to its *declaration
 	metrics      *metrics

@@ -236,13 +236,7 @@ func (m *Manager) bounce(from *source, st *stanza.Stanza, e stanza.Error) {
 	if reply == nil {
 		return
 	}
-	to := from.session()
-	if to == nil {
-		to = m.registry.byJID(st.From)
-	}
-	if to != nil {
-		m.deliver(from, to, reply)
-	}
+	m.backTo(from, st.From, reply)
 }
 
 // undelivered tells the hook.
@@ -261,7 +255,7 @@ func (m *Manager) undelivered(st *stanza.Stanza, condition string) {
 func (m *Manager) Route(ctx context.Context, st *stanza.Stanza) error {
 	defer m.FlushTouched()
 	if !m.Local(st.To.Domain()) {
-		m.bounce(nil, st, stanza.RemoteServerNotFound())
+		m.routeToService(nil, st)
 		return nil
 	}
 	switch {
