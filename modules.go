@@ -8,12 +8,14 @@ import (
 	"weir/hook"
 	"weir/modules/access"
 	"weir/modules/acks"
+	"weir/modules/announce"
 	"weir/modules/blocking"
 	"weir/modules/carbons"
 	"weir/modules/clientstate"
 	"weir/modules/contacts"
 	"weir/modules/disco"
 	"weir/modules/entitytime"
+	"weir/modules/invitations"
 	"weir/modules/last"
 	"weir/modules/mam"
 	"weir/modules/ping"
@@ -42,9 +44,11 @@ type modules struct {
 	blocking *blocking.Module
 	private  *privatexml.Module
 	vcard    *vcard.Module
+	invited  *invitations.Module
+	announce *announce.Module
 }
 
-func (s *Server) makeModules(context.Context) (err error) {
+func (s *Server) makeModules(ctx context.Context) (err error) {
 	if s.Rosters, err = roster.New(s.Store, s.Config.Roster); err != nil {
 		return err
 	}
@@ -85,6 +89,14 @@ func (s *Server) makeModules(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	io := s.Config.Invitations
+	io.Log = s.Log
+	if s.modules.invited, err = invitations.New(s.Sessions, s.Store, s.Auth, s.modules.contacts, io); err != nil {
+		return err
+	}
+	if s.modules.announce, err = announce.New(ctx, s.Sessions, s.modules.presence, s.Store, s.Log); err != nil {
+		return err
+	}
 	if err := s.makeCommands(); err != nil {
 		return err
 	}
@@ -106,13 +118,14 @@ func (s *Server) makeModules(context.Context) (err error) {
 	return nil
 }
 
-// announce adds the stream features of the modules.
-func (m *modules) announce(streams *c2s.Server, o acks.Options) error {
+// offer adds the stream features of the modules.
+func (m *modules) offer(streams *c2s.Server, o acks.Options) error {
 	if err := acks.New(streams, m.sessions, o); err != nil {
 		return err
 	}
 	carbons.Offer(streams)
 	m.vcard.Offer(streams)
+	m.invited.Offer(streams)
 	clientstate.New(streams, m.sessions)
 	streams.Hooks.StreamFeatures.Add("modules", hook.Normal, func(_ context.Context, f *c2s.StreamFeatures) {
 		f.Caps.Hash, f.Caps.Node, f.Caps.Ver = m.disco.Caps()
@@ -157,7 +170,7 @@ func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
 
 // tables are what the modules keep for an account, beside its roster.
 func (m *modules) tables() []storage.Table {
-	return append(m.presence.Tables(), m.last.Table(), m.blocking.Table(), m.private.Table(), m.vcard.Table())
+	return append(m.presence.Tables(), m.last.Table(), m.blocking.Table(), m.private.Table(), m.vcard.Table(), m.announce.Table())
 }
 
 // endSessions ends the sessions of an account, but for the one in which its owner

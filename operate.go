@@ -49,7 +49,7 @@ func changesLive(key string) bool {
 		return true
 	}
 	section, _, _ := strings.Cut(key, ".")
-	return section == "stream" || section == "session"
+	return section == "stream" || section == "session" || section == "policy"
 }
 
 // Reload reads the certificates and the configuration again, without touching live
@@ -61,7 +61,7 @@ func (s *Server) Reload(context.Context) (admin.Reloaded, error) {
 	defer s.reloading.Unlock()
 	r := admin.Reloaded{Changed: []string{}, Restart: []string{}}
 	if s.Load == nil {
-		return r, s.Certs.Reload()
+		return r, s.readFiles()
 	}
 	cfg, err := s.Load()
 	if err != nil {
@@ -89,8 +89,8 @@ func (s *Server) Reload(context.Context) (admin.Reloaded, error) {
 	s.current = now
 	s.mu.Unlock()
 	s.Log.Info("configuration read again", "changed", r.Changed, "restart", r.Restart)
-	if err := s.Certs.Reload(); err != nil {
-		return r, fmt.Errorf("the configuration is in force, but not all certificates could be read again: %w", err)
+	if err := s.readFiles(); err != nil {
+		return r, fmt.Errorf("the configuration is in force, but not all files could be read again: %w", err)
 	}
 	s.Log.Info("certificates read again")
 	return r, nil
@@ -103,6 +103,9 @@ func (s *Server) obey(cfg config.Config) error {
 		return err
 	}
 	if err := s.Streams.SetOptions(cfg.Stream); err != nil {
+		return err
+	}
+	if err := s.SetPolicies(cfg); err != nil {
 		return err
 	}
 	if s.Level == nil {

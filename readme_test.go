@@ -13,6 +13,7 @@ import (
 // notClaimed are specifications that comments cite although nothing of them is
 // offered to clients as a feature: with the reason.
 var notClaimed = map[string]string{
+	"RFC 2104": "HMAC itself",
 	"RFC 3629": "UTF-8, part of RFC 6120",
 	"RFC 3921": "the old session request, answered for old clients",
 	"RFC 4422": "SASL itself, part of RFC 6120",

@@ -2,7 +2,9 @@ package weir
 
 import (
 	"weir/auth"
+	"weir/modules/announce"
 	"weir/modules/blocking"
+	"weir/modules/invitations"
 	"weir/modules/privatexml"
 	"weir/modules/vcard"
 	"weir/sessionmgr"
@@ -15,7 +17,9 @@ import (
 func CheckRecord(k storage.Key, value []byte) error {
 	for _, err := range []error{
 		auth.CheckRecord(k, value),
+		announce.CheckRecord(k.Table, value),
 		blocking.CheckRecord(k.Table, value),
+		invitations.CheckRecord(k.Table, value),
 		privatexml.CheckRecord(k.Table, k.Item, value),
 		vcard.CheckRecord(k.Table, value),
 	} {

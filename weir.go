@@ -15,6 +15,7 @@ import (
 	"weir/admin"
 	"weir/auth"
 	"weir/c2s"
+	"weir/component"
 	"weir/config"
 	"weir/hook"
 	"weir/netserver"
@@ -46,16 +47,17 @@ type Server struct {
 	Registry *prometheus.Registry
 	Started  time.Time
 
-	Store    storage.Store
-	Auth     *auth.Service
-	Sessions *sessionmgr.Manager
-	Streams  *c2s.Server
-	Rosters  *roster.Rosters
-	Certs    *netserver.Certs
-	Tickets  *netserver.Tickets // nil: TLS sessions aren't resumed
-	Network  *netserver.Server
-	Control  *admin.Control
-	Metrics  *admin.Metrics
+	Store      storage.Store
+	Auth       *auth.Service
+	Sessions   *sessionmgr.Manager
+	Streams    *c2s.Server
+	Rosters    *roster.Rosters
+	Certs      *netserver.Certs
+	Tickets    *netserver.Tickets // nil: TLS sessions aren't resumed
+	Network    *netserver.Server
+	Components *component.Server
+	Control    *admin.Control
+	Metrics    *admin.Metrics
 
 	// Load, if set, puts the configuration together again for a reload. Level, if
 	// set, is that of Log. OnStop, if set, stops the server at an admin's request. All
@@ -63,6 +65,8 @@ type Server struct {
 	Load   func() (config.Config, error)
 	Level  *slog.LevelVar
 	OnStop func(drain time.Duration)
+
+	events eventSinks
 
 	modules    modules
 	clock      hook.Clock
@@ -79,7 +83,7 @@ type Server struct {
 
 // Address is where a listener listens.
 type Address struct {
-	Name string // "c2s", "c2s-tls", "c2s-insecure", "metrics"
+	Name string // "c2s", "c2s-tls", "c2s-insecure", "component", "metrics"
 	Addr string // host:port
 }
 
@@ -96,6 +100,9 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*Server, err
 	}
 	if err == nil {
 		s.declareHooks()
+		err = s.makeEvents()
+	}
+	if err == nil {
 		err = s.Sessions.Restore(ctx)
 	}
 	if err == nil {
@@ -134,6 +141,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, 
 		}
 	}
 	s.Control = admin.New(s.Sessions, s.Auth, s.status, s.Backup, log)
+	s.Control.KnowInvitations(s.modules.invited)
 	s.Metrics = admin.NewMetrics(s.Registry, log)
 	return s, nil
 }
@@ -196,7 +204,13 @@ func (s *Server) makeStreams(context.Context) (err error) {
 	if s.Streams, err = c2s.New(o, s.Sessions, s.Auth); err != nil {
 		return err
 	}
-	return s.modules.announce(s.Streams, s.Config.Acks)
+	co := s.Config.Component
+	co.Log, co.Metrics = s.Log, s.Registry
+	if s.Components, err = component.New(co, s.Sessions); err != nil {
+		return err
+	}
+	s.modules.disco.ListServices(s.Components.Connected)
+	return s.modules.offer(s.Streams, s.Config.Acks)
 }
 
 func (s *Server) makeNetwork(context.Context) (err error) {
@@ -227,6 +241,9 @@ func (s *Server) makeNetwork(context.Context) (err error) {
 // still to be called.
 func (s *Server) Start(ctx context.Context) error {
 	s.Started = time.Now()
+	if err := s.events.start(); err != nil {
+		return err
+	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.mu.Lock()
 	s.cancel = cancel
@@ -240,6 +257,13 @@ func (s *Server) Start(ctx context.Context) error {
 	startTLS := netserver.TLSConfig(s.Certs.Get, false)
 	forHost := func(string) *tls.Config { return startTLS }
 	l := s.Config.Listen
+	if l.Component != "" {
+		addr, err := s.Network.Listen(netserver.Listen{Addr: l.Component, New: s.Components.Accept})
+		if err != nil {
+			return &ListenError{Name: "component", Addr: l.Component, Err: err}
+		}
+		s.listens("component", addr)
+	}
 	for _, x := range []struct {
 		addr string
 		tls  *tls.Config
@@ -298,6 +322,11 @@ func (e *ListenError) Error() string {
 // Unwrap returns the operating system's error.
 func (e *ListenError) Unwrap() error { return e.Err }
 
+// readFiles reads the certificates again, without touching live connections, and
+// what modules have in files; it opens the log of sessions anew. What is wrong with
+// them is returned; the old ones then stay in use.
+func (s *Server) readFiles() error { return errors.Join(s.Certs.Reload(), s.events.reload()) }
+
 // Addresses returns where the listeners listen, after Start.
 func (s *Server) Addresses() []Address {
 	s.mu.Lock()
@@ -327,6 +356,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	if s.Streams != nil {
 		s.Streams.Shutdown()
 	}
+	if s.Components != nil {
+		s.Components.Shutdown()
+	}
 	errs = append(errs, s.Sessions.Stop(ctx))
 	if s.Network != nil {
 		errs = append(errs, s.Network.Shutdown(ctx))
@@ -334,7 +366,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if cancel != nil {
 		cancel()
 	}
-	errs = append(errs, s.Store.Close())
+	errs = append(errs, s.events.stop(ctx), s.Store.Close())
 	err := errors.Join(errs...)
 	s.tellStopped(err)
 	return err

@@ -50,6 +50,7 @@ type Control struct {
 	server   *http.Server
 	done     chan struct{} // closed by Stop: who watches is told
 	ended    sync.Once
+	invited  Invitations // set before it starts
 
 	operations Operations // immutable after Start
 	watchers   atomic.Int32

@@ -37,6 +37,7 @@ func TestExamplesOfControl(t *testing.T) {
 	dir := folder(t)
 	cfg := settings(dir + "/weir-data")
 	cfg.Domains = cfg.Domains[:1]
+	cfg.Invitations.Enabled = true
 	s, c := start(t, cfg, func(s *weir.Server) {
 		s.Load = func() (config.Config, error) {
 			cfg.Stream.IdleTimeout, cfg.Roster.MaxItems = time.Hour, 9

@@ -12,6 +12,7 @@ import (
 
 	"weir/auth"
 	"weir/jid"
+	"weir/modules/invitations"
 	"weir/storage"
 )
 
@@ -44,6 +45,10 @@ func (c *Control) table() map[string]func(http.ResponseWriter, *http.Request) (a
 		"GET /v1/users/{jid}/devices":         c.listDevices,
 		"DELETE /v1/users/{jid}/devices":      c.revokeDevices,
 		"DELETE /v1/users/{jid}/devices/{id}": c.revokeDevices,
+
+		"GET /v1/invitations":         c.listInvitations,
+		"POST /v1/invitations":        c.makeInvitation,
+		"DELETE /v1/invitations/{id}": c.revokeInvitation,
 	}
 }
 
@@ -121,11 +126,12 @@ func status(err error) int {
 	switch {
 	case errors.As(err, &p):
 		return p.status
-	case errors.Is(err, auth.ErrNoAccount), errors.Is(err, auth.ErrNoDevice):
+	case errors.Is(err, auth.ErrNoAccount), errors.Is(err, auth.ErrNoDevice), errors.Is(err, invitations.ErrNotFound):
 		return http.StatusNotFound
-	case errors.Is(err, auth.ErrExists):
+	case errors.Is(err, auth.ErrExists), errors.Is(err, invitations.ErrTaken), errors.Is(err, invitations.ErrTooMany),
+		errors.Is(err, invitations.ErrOff):
 		return http.StatusConflict
-	case errors.Is(err, auth.ErrWeakPassword), errors.Is(err, auth.ErrBadRole):
+	case errors.Is(err, auth.ErrWeakPassword), errors.Is(err, auth.ErrBadRole), errors.Is(err, invitations.ErrBad):
 		return http.StatusBadRequest
 	case errors.Is(err, storage.ErrFull), errors.Is(err, storage.ErrFailed), errors.Is(err, storage.ErrClosed):
 		return http.StatusServiceUnavailable
@@ -136,7 +142,7 @@ func status(err error) int {
 // plain is an error as it is told to people: without the names of packages.
 func plain(err error) string {
 	text := err.Error()
-	for _, prefix := range []string{"auth: ", "jid: ", "storage: ", "pebble: ", "sessionmgr: ", "policy: "} {
+	for _, prefix := range []string{"auth: ", "jid: ", "storage: ", "pebble: ", "sessionmgr: ", "policy: ", "invitations: "} {
 		text = strings.ReplaceAll(text, prefix, "")
 	}
 	return text

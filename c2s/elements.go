@@ -62,7 +62,7 @@ var elements = map[xmlstream.Name]*element{
 	// RFC 6120 §4.9.3.12: no stanzas before login; §7.1: before binding only that.
 	{Space: stanza.NSClient, Local: "message"}:  {states: Authenticated | Bound, handle: (*Stream).stanza, refuse: (*Stream).refuseUnauthorized},
 	{Space: stanza.NSClient, Local: "presence"}: {states: Authenticated | Bound, handle: (*Stream).stanza, refuse: (*Stream).refuseUnauthorized},
-	{Space: stanza.NSClient, Local: "iq"}:       {states: Authenticated | Bound, handle: (*Stream).stanza, refuse: (*Stream).refuseUnauthorized},
+	{Space: stanza.NSClient, Local: "iq"}:       {states: Authenticated | Bound, handle: (*Stream).stanza, refuse: (*Stream).earlyIQ},
 
 	// RFC 6120 §4.9.1.1
 	{Space: nsStream, Local: "error"}: {states: anyState, handle: (*Stream).peerError},

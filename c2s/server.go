@@ -32,6 +32,7 @@ type Server struct {
 	auth    *auth.Service
 	metrics *metrics
 	start   time.Time // the rate limits count from here
+	early   map[xmlstream.Name]EarlyIQ
 
 	tokens sync.Pool // *xmlstream.Token: for handlers that come from a table
 

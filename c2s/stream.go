@@ -86,6 +86,8 @@ type negotiation struct {
 	wrong     int     // wrong credentials
 	tries     int     // SASL attempts of any outcome
 	bindTries int
+	early     int  // IQs before the login
+	allowed   bool // AllowLogin was used
 	handshake bool // TLS handshake under way
 	named     bool // StreamOpened was told
 }

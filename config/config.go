@@ -7,10 +7,14 @@ import (
 
 	"weir/auth"
 	"weir/c2s"
+	"weir/component"
 	"weir/modules/acks"
 	"weir/modules/blocking"
 	"weir/modules/commands"
 	"weir/modules/contacts"
+	"weir/modules/events/sessionlog"
+	"weir/modules/events/webhook"
+	"weir/modules/invitations"
 	"weir/modules/mam"
 	"weir/modules/privatexml"
 	"weir/modules/registration"
@@ -59,6 +63,10 @@ type Config struct {
 	Registration registration.Options
 	Contact      servicecontact.Options // Contact says whom to turn to about the server.
 	Commands     commands.Options       // Commands bounds the ad-hoc commands that clients have under way.
+	Component    component.Options      // Component is about external components.
+	Invitations  invitations.Options    // Invitations lets people make accounts who were invited.
+	SessionLog   sessionlog.Options     // SessionLog writes what happens to sessions to a file.
+	Webhook      webhook.Options        // Webhook posts what happens to sessions to other programs.
 }
 
 // Listen says where clients connect.
@@ -78,6 +86,12 @@ type Listen struct {
 	// InsecurePlain offers PLAIN on C2SInsecure without TLS, so that passwords
 	// cross it readable. Default false.
 	InsecurePlain bool
+	// Component is an address for external components, programs of this machine that
+	// are a domain of their own: without TLS, so loopback only. Default "" (none).
+	Component string
+	// ComponentAnywhere allows Component on addresses that aren't loopback:
+	// everybody on the way can then read and change everything. Default false.
+	ComponentAnywhere bool
 	// Metrics is an address that serves metrics for Prometheus over HTTP, for a
 	// local or private network: it asks for no password. Default "" (none).
 	Metrics string
@@ -128,6 +142,10 @@ func Default() Config {
 		VCard:           vcard.DefaultOptions(),
 		Registration:    registration.DefaultOptions(),
 		Commands:        commands.DefaultOptions(),
+		Component:       component.DefaultOptions(),
+		Invitations:     invitations.DefaultOptions(),
+		SessionLog:      sessionlog.DefaultOptions(),
+		Webhook:         webhook.DefaultOptions(),
 	}
 	clearFilledIn(&c)
 	return c

@@ -51,7 +51,7 @@ var (
 
 // filledIn are the fields that the program fills in by itself although they have
 // the type of a setting.
-var filledIn = []string{"storage.dir", "auth.key_file", "session.domains", "stream.domain"}
+var filledIn = []string{"storage.dir", "auth.key_file", "session.domains", "stream.domain", "webhook.server"}
 
 // settings lists everything that can be set, in the order of the fields.
 func settings() []setting {

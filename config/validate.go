@@ -80,7 +80,7 @@ func (l *loader) check(s *setting) (text, hint string) {
 		return l.checkRules()
 	case "tls.certificates":
 		return l.checkCertificates()
-	case "listen.c2s", "listen.c2s_tls", "listen.metrics", "listen.c2s_insecure":
+	case "listen.c2s", "listen.c2s_tls", "listen.metrics", "listen.c2s_insecure", "listen.component":
 		return l.checkAddress(s, v.String())
 	}
 	return l.checkAlone(s)
@@ -211,6 +211,9 @@ func (l *loader) checkAddress(s *setting, addr string) (text, hint string) {
 	} else if s.key() == "listen.c2s_insecure" && !l.cfg.Listen.InsecureAnywhere && !IsLoopback(host) {
 		return fmt.Sprintf("%s is %q, where passwords and messages could be read by everybody on the way", s.name, addr),
 			fmt.Sprintf("take a loopback address like \"127.0.0.1:%d\", or set insecure_anywhere (--c2s-insecure-anywhere) if a network of your own protects it", n)
+	} else if s.key() == "listen.component" && !l.cfg.Listen.ComponentAnywhere && !IsLoopback(host) {
+		return fmt.Sprintf("%s is %q, where everybody on the way could read and change what components say", s.name, addr),
+			fmt.Sprintf("take a loopback address like \"127.0.0.1:%d\", or set component_anywhere if a network of your own protects it", n)
 	}
 	return "", ""
 }

@@ -49,7 +49,7 @@ func TestSizes(t *testing.T) {
 	}
 	want := []string{"storage.cache_bytes", "storage.mem_table", "storage.min_free", "network.max_output", "network.max_input",
 		"stream.login_bytes", "stream.stanza_bytes", "stream.byte_rate", "stream.byte_burst", "session.max_log",
-		"roster.max_bytes", "roster.max_name", "roster.max_request", "roster.cache", "mam.page_bytes", "blocking.max_bytes", "private.max_bytes", "vcard.max_bytes", "commands.bytes"}
+		"roster.max_bytes", "roster.max_name", "roster.max_request", "roster.cache", "mam.page_bytes", "blocking.max_bytes", "private.max_bytes", "vcard.max_bytes", "commands.bytes", "component.stanza_bytes", "session_log.max_size"}
 	if !reflect.DeepEqual(sizes, want) {
 		t.Errorf("got  %q\nwant %q", sizes, want)
 	}

@@ -99,14 +99,14 @@ func (h *Handler) leave(s *sessionmgr.Session, st *stanza.Stanza, was bool, out 
 // audience is who is subscribed to an account's presence at one moment.
 type audience struct {
 	account    jid.JID
-	contacts   []jid.JID // of this server, from or both
+	contacts   []jid.JID // of this server and its services, from or both
 	generation uint64    // of the account's roster, read before contacts
 }
 
 func (h *Handler) audience(account jid.JID) audience {
 	a := audience{account: account, generation: h.rosters.Generation(account)}
 	a.contacts = h.rosters.Subscribers(account, nil)
-	a.contacts = slices.DeleteFunc(a.contacts, func(j jid.JID) bool { return !h.m.Local(j.Domain()) })
+	a.contacts = slices.DeleteFunc(a.contacts, func(j jid.JID) bool { return !h.m.Local(j.Domain()) && !h.m.HasService(j.Domain()) })
 	return a
 }
 
@@ -121,6 +121,10 @@ func (h *Handler) fanOut(out []sessionmgr.Delivery, a audience, st *stanza.Stanz
 }
 
 func (h *Handler) toAvailable(out []sessionmgr.Delivery, account jid.JID, st *stanza.Stanza) []sessionmgr.Delivery {
+	if h.m.HasService(account.Domain()) {
+		h.m.ToService(st.With(st.From, account))
+		return out
+	}
 	var addressed *stanza.Stanza // made when somebody is there
 	for _, to := range h.m.Sessions(account) {
 		if !to.Available() {

@@ -153,7 +153,7 @@ func (h *Handler) direct(s *sessionmgr.Session, st *stanza.Stanza) error {
 			t.keep(st)
 		}
 	}
-	if st.To.Local() == "" || !h.m.Local(st.To.Domain()) {
+	if (st.To.Local() == "" || !h.m.Local(st.To.Domain())) && !h.m.HasService(st.To.Domain()) {
 		return nil
 	}
 	h.m.Submit(sessionmgr.Entry{From: s, Out: h.address(nil, st)})

@@ -126,6 +126,10 @@ func (h *Handler) ToAccount(ctx context.Context, st *stanza.Stanza) error {
 // full JID (RFC 6121 §8.5.3.1), nobody where there is none (RFC 6121 §8.5.1,
 // RFC 6121 §8.5.2.2.2, RFC 6121 §8.5.3.2.2).
 func (h *Handler) address(out []sessionmgr.Delivery, st *stanza.Stanza) []sessionmgr.Delivery {
+	if h.m.HasService(st.To.Domain()) {
+		h.m.ToService(st)
+		return out
+	}
 	if st.To.IsFull() {
 		if to := h.m.ByJID(st.To); to != nil {
 			out = h.deliver(out, to, st)

@@ -11,6 +11,7 @@ import (
 // that is no error (RFC 6121 §4.3).
 func (h *Handler) probeFrom(ctx context.Context, s *sessionmgr.Session, st *stanza.Stanza) error {
 	if st.To.Local() == "" || !h.m.Local(st.To.Domain()) {
+		h.m.ToService(st)
 		return nil
 	}
 	if own, ok := h.rosters.State(st.From.Bare(), st.To.Bare()); ok && own.PendingOut() {

@@ -57,6 +57,7 @@ func (h *Handler) contactsOf(s *sessionmgr.Session) Snapshot {
 	}
 	for _, contact := range h.rosters.Subscriptions(account, nil) {
 		if !h.m.Local(contact.Domain()) {
+			h.m.ToService(&stanza.Stanza{Kind: stanza.Presence, Type: typeProbe, From: s.JID(), To: contact}) // RFC 6121 §4.3.1
 			continue
 		}
 		sources := h.m.Sessions(contact)
@@ -89,6 +90,9 @@ func (h *Handler) Current(owner, viewer jid.JID) Snapshot {
 		}
 	}
 	for _, source := range h.m.Sessions(owner) {
+		if st := h.seen(source); st != nil && h.m.HasService(viewer.Domain()) {
+			h.m.ToService(st.With(st.From, viewer))
+		}
 		h.pass(&snap, source, viewer, to)
 	}
 	return snap

@@ -98,7 +98,7 @@ func (m *Manager) dispatch(ctx context.Context, from *source, st *stanza.Stanza)
 		return err
 	}
 	if !st.To.IsZero() && !m.Local(st.To.Domain()) {
-		m.bounce(from, st, stanza.RemoteServerNotFound()) // RFC 6120 §10.4
+		m.routeToService(from, st)
 		return nil
 	}
 	if st.Kind == stanza.IQ {

@@ -175,13 +175,7 @@ func (m *Manager) answer(ctx context.Context, from *source, st *stanza.Stanza, h
 	if err != nil {
 		return
 	}
-	to := from.session()
-	if to == nil {
-		to = m.registry.byJID(st.From)
-	}
-	if to != nil {
-		m.deliver(from, to, reply)
-	}
+	m.backTo(from, st.From, reply)
 }
 
 // ask runs the handler's function for the type. A panic is a fault of ours like

@@ -143,6 +143,7 @@ type Manager struct {
 	subscription PresenceHandler
 	guard        func(viewer, target jid.JID) bool
 	inbound      func(context.Context, *Session, *stanza.Stanza) (*stanza.Stanza, error) // nil: takes all
+	services     map[string]Service                                                      // by domain
 	blocklists   BlocklistReader                                                         // nil: nobody blocks anybody
 	slotNames    []string
 	keys         sync.Map // name of an attribute to its *declaration

@@ -240,13 +240,7 @@ func (m *Manager) bounce(from *source, st *stanza.Stanza, e stanza.Error) {
 	if reply == nil {
 		return
 	}
-	to := from.session()
-	if to == nil {
-		to = m.registry.byJID(st.From)
-	}
-	if to != nil {
-		m.deliver(from, to, reply)
-	}
+	m.backTo(from, st.From, reply)
 }
 
 // undelivered tells the hook.
@@ -270,7 +264,7 @@ func (m *Manager) Route(ctx context.Context, st *stanza.Stanza) error {
 // route is Route without the write; from is nil, or says who follows the stanza.
 func (m *Manager) route(ctx context.Context, from *source, st *stanza.Stanza) error {
 	if !m.Local(st.To.Domain()) {
-		m.bounce(from, st, stanza.RemoteServerNotFound())
+		m.routeToService(from, st)
 		return nil
 	}
 	switch {

@@ -65,7 +65,8 @@ func (m *Manager) routePresence(ctx context.Context, from *source, st *stanza.St
 		return nil
 	}
 	unreached := !st.To.IsZero() && !m.Local(st.To.Domain())
-	if unreached && (st.Type == "" || st.Type == "subscribe" || st.Type == "probe") {
+	served := unreached && m.HasService(st.To.Domain())
+	if unreached && !served && (st.Type == "" || st.Type == "subscribe" || st.Type == "probe") {
 		m.bounce(from, st, stanza.RemoteServerNotFound()) // RFC 6120 §10.4
 		return nil
 	}
@@ -76,7 +77,11 @@ func (m *Manager) routePresence(ctx context.Context, from *source, st *stanza.St
 			return err
 		}
 	}
-	return m.presenceFor(st).FromClient(ctx, from.s, st)
+	err := m.presenceFor(st).FromClient(ctx, from.s, st)
+	if served && err == nil && isSubscription(st) {
+		m.subscribes(st)
+	}
+	return err
 }
 
 // presenceError passes an error on to the resource it names; nothing answers it
@@ -84,5 +89,7 @@ func (m *Manager) routePresence(ctx context.Context, from *source, st *stanza.St
 func (m *Manager) presenceError(from *source, st *stanza.Stanza) {
 	if to := m.registry.byJID(st.To); to != nil {
 		m.deliver(from, to, st)
+		return
 	}
+	m.ToService(st)
 }

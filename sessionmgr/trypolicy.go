@@ -29,16 +29,16 @@ type Evicted struct {
 
 // Outcome is what becomes of a binding.
 type Outcome struct {
-	Account  string        `json:"account"`
-	Role     string        `json:"role"`
-	Class    string        `json:"class"` // of the device, "" for none
-	Rule     string        `json:"rule"`  // "" where none is for the client
-	Policy   string        `json:"policy"`
-	Bound    bool          `json:"bound"`
-	Resource string        `json:"resource"` // that it gets; "" where the server makes one or it gets none
+	Account  string    `json:"account"`
+	Role     string    `json:"role"`
+	Class    string    `json:"class"` // of the device, "" for none
+	Rule     string    `json:"rule"`  // "" where none is for the client
+	Policy   string    `json:"policy"`
+	Bound    bool      `json:"bound"`
+	Resource string    `json:"resource"` // that it gets; "" where the server makes one or it gets none
 	Replaces []Evicted `json:"replaces"` // who ends before
-	Wait     float64       `json:"wait"`     // seconds that it waits before, since clients replace each other again and again
-	Told     string        `json:"told"`     // what its client is told
+	Wait     float64   `json:"wait"`     // seconds that it waits before, since clients replace each other again and again
+	Told     string    `json:"told"`     // what its client is told
 }
 
 // madeLater stands for the part of a resource that the server makes.

@@ -31,7 +31,7 @@ func (c *checker) ports(ctx context.Context, cfg config.Config) {
 	}
 	l := cfg.Listen
 	for _, x := range []struct{ name, addr string }{
-		{"c2s", l.C2S}, {"c2s-tls", l.C2STLS}, {"c2s-insecure", l.C2SInsecure}, {"metrics", l.Metrics},
+		{"c2s", l.C2S}, {"c2s-tls", l.C2STLS}, {"c2s-insecure", l.C2SInsecure}, {"component", l.Component}, {"metrics", l.Metrics},
 	} {
 		if x.addr != "" {
 			c.port(x.name, x.addr, held[x.name])

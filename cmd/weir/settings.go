@@ -32,6 +32,7 @@ func settingsOf(cmd *cobra.Command, serve bool) *settings {
 	s.add("c2s-tls", "listen.c2s_tls", "ADDR", `address for clients that begin with TLS (default ":5223")`)
 	s.add("c2s-insecure", "listen.c2s_insecure", "ADDR", "loopback address where TLS is offered but not required: for measurements and proxies")
 	s.add("c2s-insecure-anywhere", "listen.insecure_anywhere", "", "allow --c2s-insecure on an address that others reach")
+	s.add("component", "listen.component", "ADDR", "loopback address for external components (XEP-0114)")
 	s.add("metrics", "listen.metrics", "ADDR", "address that serves metrics for Prometheus, without a password: a loopback or private one")
 	s.add("log-level", "log.level", "LEVEL", "debug, info, warn or error (default info)")
 	s.add("log-format", "log.format", "FORMAT", "text or json (default text)")

@@ -31,7 +31,8 @@ over.
                   A second signal ends the process at once.
 SIGHUP            Configuration and certificates are read again, as by "weir reload".
                   Live connections keep their certificates. Those are also read
-                  when their files change.`},
+                  when their files change. The secret of the webhook is read
+                  again, and the log of sessions is opened anew.`},
 		{Use: "exit-codes", Short: "Exit codes of the commands", Long: `0    done
 1    not done: standard error says why, and what to do. "weir check" found a
      failure; "weir user add --from" refused some lines and made the other

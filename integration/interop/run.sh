@@ -73,14 +73,17 @@ else
 fi
 
 # Each scenario has two accounts of its own, NAME1 and NAME2.
-scenarios=(slixmpp_starttls slixmpp_tls slixmpp_carbons go_sendxmpp profanity mcabber finch xmppjs)
+scenarios=(slixmpp_starttls slixmpp_tls slixmpp_carbons slixmpp_component go_sendxmpp profanity mcabber finch xmppjs)
 for s in "${scenarios[@]}"; do
 	echo "${s}1@localhost password-of-${s}1"
 	echo "${s}2@localhost password-of-${s}2"
 done >"$work/accounts"
 "$weir" user add --data "$work/data" --from "$work/accounts" </dev/null || die "accounts can't be made"
 
-"$weir" serve --data "$work/data" --domain localhost --c2s 127.0.0.1:0 --c2s-tls 127.0.0.1:0 >"$work/out" 2>"$work/log" </dev/null &
+secret=$(head -c 18 /dev/urandom | base64)
+echo "echo.localhost $secret" >"$work/components"
+chmod 600 "$work/components"
+WEIR_COMPONENT_SECRET_FILE=$work/components "$weir" serve --data "$work/data" --domain localhost --c2s 127.0.0.1:0 --c2s-tls 127.0.0.1:0 --component 127.0.0.1:0 >"$work/out" 2>"$work/log" </dev/null &
 server=$!
 
 # port NAME prints the port of a listener once the server has told it.
@@ -123,6 +126,8 @@ who slixmpp_tls
 scenario "slixmpp with direct TLS" /usr/bin/python3 $here/slixmpp_client.py 127.0.0.1 "$tls" "$certificate" "${people[@]}" tls
 who slixmpp_carbons
 scenario "slixmpp on two devices, with carbons" /usr/bin/python3 $here/slixmpp_carbons.py 127.0.0.1 "$starttls" "$certificate" "${people[@]}"
+who slixmpp_component
+scenario "slixmpp as a component" /usr/bin/python3 $here/slixmpp_component.py 127.0.0.1 "$starttls" "$certificate" "${people[@]:0:2}" "$(port component)" echo.localhost "$secret"
 who go_sendxmpp
 scenario "go-sendxmpp" $here/sendxmpp.sh 127.0.0.1 "$starttls" "$tls" "$certificate" "${people[@]}"
 who profanity

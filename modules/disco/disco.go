@@ -36,9 +36,10 @@ type Module struct {
 	once sync.Once
 	ver  string // of the server's capabilities, made once: nothing is registered later
 
-	nodes Nodes          // nil: the server has none
-	form  *dataform.Form // that the server tells about itself, nil without
-	data  []form.Data    // the same, for the capabilities
+	nodes    Nodes           // nil: the server has none
+	services func() []string // nil: none
+	form     *dataform.Form  // that the server tells about itself, nil without
+	data     []form.Data     // the same, for the capabilities
 }
 
 // Extend adds a form to what the server tells about itself (XEP-0128 §2), and to
@@ -67,6 +68,10 @@ type Nodes interface {
 // HandleNodes sets who answers for nodes of the server. Call it before the first
 // session.
 func (mod *Module) HandleNodes(n Nodes) { mod.nodes = n }
+
+// ListServices sets who tells which domains beside the server's own are items of it
+// (XEP-0030 §4.1). Call it before the first session.
+func (mod *Module) ListServices(domains func() []string) { mod.services = domains }
 
 // New registers with m. name is the server's name in its identity.
 func New(m *sessionmgr.Manager, name string) *Module {
@@ -205,7 +210,13 @@ func (mod *Module) serverItems(ctx context.Context, iq *stanza.Stanza) (any, err
 	}
 	switch {
 	case node == "":
-		return list{}, nil
+		var all list
+		if mod.services != nil {
+			for _, d := range mod.services() {
+				all.Items = append(all.Items, item{JID: d})
+			}
+		}
+		return all, nil
 	case mod.nodes == nil:
 		return nil, stanza.ItemNotFound()
 	}

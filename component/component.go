@@ -1,0 +1,258 @@
+package component
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"weir/jid"
+	"weir/netserver"
+	"weir/sessionmgr"
+	"weir/stanza"
+	"weir/xmlstream"
+
+	"github.com/prometheus/client_golang/prometheus"
+	merr "mellium.im/xmpp/stanza"
+	"mellium.im/xmpp/stream"
+)
+
+// Options are the settings of a Server.
+type Options struct {
+	// SecretFile is the file with the components there may be: on each line a domain, a blank
+	// and its secret of 16 characters or more. Default none.
+	SecretFile  string
+	StanzaBytes int // size of one stanza in bytes, default 256 KiB
+	// HandshakeTimeout is how long a component has to prove which it is. Default 10 s.
+	HandshakeTimeout time.Duration
+	// KeepAlive is after what silence of a component a blank is sent to it, so that a
+	// connection that is dead is noticed. Default 1 min.
+	KeepAlive time.Duration
+	// Log takes who comes and goes. Default: discard.
+	Log *slog.Logger
+	// Metrics takes the counters, may be nil.
+	Metrics prometheus.Registerer
+}
+
+// DefaultOptions returns the settings of a server that nobody configured.
+func DefaultOptions() Options {
+	var o Options
+	o.setDefaults()
+	return o
+}
+
+func (o *Options) setDefaults() {
+	if o.StanzaBytes == 0 {
+		o.StanzaBytes = 256 << 10
+	}
+	if o.HandshakeTimeout == 0 {
+		o.HandshakeTimeout = 10 * time.Second
+	}
+	if o.KeepAlive == 0 {
+		o.KeepAlive = time.Minute
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Validate says which setting makes no sense. Zero fields are fine.
+func (o Options) Validate() error {
+	o.setDefaults()
+	switch {
+	case o.StanzaBytes < 10_000 || o.StanzaBytes > 64<<20:
+		return fmt.Errorf("component: StanzaBytes is %d, must be 10000 to %d", o.StanzaBytes, 64<<20)
+	case o.HandshakeTimeout < time.Second:
+		return fmt.Errorf("component: HandshakeTimeout is %v, must be at least a second", o.HandshakeTimeout)
+	case o.KeepAlive < time.Second:
+		return fmt.Errorf("component: KeepAlive is %v, must be at least a second", o.KeepAlive)
+	}
+	return nil
+}
+
+// limits are those of the scanner, from the header on.
+func (o *Options) limits() xmlstream.Limits {
+	return xmlstream.Limits{Bytes: o.StanzaBytes, Elements: 2000, Depth: 64, Attrs: 64}
+}
+
+// Server has the components of a server.
+type Server struct {
+	o       Options
+	m       *sessionmgr.Manager
+	domains map[string]*domain // doesn't change
+	metrics *metrics
+}
+
+// domain is one component, connected or not. It is the manager's Service.
+type domain struct {
+	name   string
+	secret string
+	srv    *Server
+
+	mu   sync.Mutex
+	link *Stream // guarded by mu; nil while it isn't connected
+}
+
+// New makes a Server and registers the domains in the file with m. With no file there are none.
+func New(o Options, m *sessionmgr.Manager) (*Server, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o.setDefaults()
+	srv := &Server{o: o, m: m, domains: map[string]*domain{}}
+	srv.metrics = newMetrics(o.Metrics, srv)
+	if o.SecretFile == "" {
+		return srv, nil
+	}
+	f, err := os.Open(o.SecretFile)
+	if err != nil {
+		return nil, fmt.Errorf("component: the secrets: %w", err)
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = errors.New("it is no file")
+	}
+	if err == nil {
+		err = srv.read(f)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("component: the secrets in %s: %w", o.SecretFile, err)
+	}
+	if mode := fi.Mode().Perm(); mode&0o077 != 0 {
+		o.Log.Warn("other users may read the secrets of components: chmod 600", "file", o.SecretFile, "mode", fmt.Sprintf("%04o", mode))
+	}
+	for name, d := range srv.domains {
+		m.HandleService(name, d)
+	}
+	return srv, nil
+}
+
+// Bounds of the file.
+const (
+	minSecret  = 16
+	maxSecrets = 1 << 20
+)
+
+// read reads the file: each line is a domain and its secret; empty ones and those that begin
+// with # are passed over. Errors have no secret in them.
+func (srv *Server) read(r io.Reader) error {
+	in := bufio.NewScanner(io.LimitReader(r, maxSecrets))
+	for n := 1; in.Scan(); n++ {
+		line := strings.TrimSpace(in.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, secret, _ := strings.Cut(line, " ")
+		secret = strings.TrimSpace(secret)
+		j, err := jid.New("", name, "")
+		switch {
+		case err != nil || strings.ContainsAny(name, "@/"):
+			return fmt.Errorf("line %d: %q is not a domain", n, name)
+		case srv.m.Local(j.Domain()):
+			return fmt.Errorf("line %d: %s is a domain of this server itself", n, j.Domain())
+		case srv.domains[j.Domain()] != nil:
+			return fmt.Errorf("line %d: %s stands there twice", n, j.Domain())
+		case len(secret) < minSecret:
+			return fmt.Errorf("line %d: the secret of %s has to have %d characters or more", n, j.Domain(), minSecret)
+		}
+		srv.domains[j.Domain()] = &domain{name: j.Domain(), secret: secret, srv: srv}
+	}
+	return in.Err()
+}
+
+// Connected returns the domains whose components are connected, sorted.
+func (srv *Server) Connected() (names []string) {
+	for name, d := range srv.domains {
+		if d.stream() != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Accept makes a stream of a connection: give it to netserver as Listen.New.
+func (srv *Server) Accept(c *netserver.Conn) (netserver.Handler, error) {
+	if srv.m.Refusing() {
+		return nil, netserver.ErrClosed
+	}
+	s := &Stream{srv: srv, conn: c}
+	s.scan.Reset(srv.o.limits())
+	c.SetDeadline(time.Now().Add(srv.o.HandshakeTimeout))
+	return s, nil
+}
+
+// Shutdown ends the streams with system-shutdown.
+func (srv *Server) Shutdown() {
+	for _, d := range srv.domains {
+		if s := d.stream(); s != nil {
+			s.fail(stream.SystemShutdown, "the server is shutting down")
+		}
+	}
+}
+
+func (d *domain) stream() *Stream {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.link
+}
+
+// Deliver implements sessionmgr.Service.
+func (d *domain) Deliver(st *stanza.Stanza) error {
+	s := d.stream()
+	if s == nil || !s.deliver(st) {
+		d.srv.metrics.bounced.WithLabelValues(d.name).Inc()
+		return stanza.NewError(merr.ServiceUnavailable, merr.Wait, "the service is not connected at the moment")
+	}
+	d.srv.metrics.out.WithLabelValues(d.name).Inc()
+	return nil
+}
+
+// enter makes s the stream of the domain, and returns the one that it had: whoever has the
+// secret is the component, and one that has come back needn't wait until its old
+// connection is found dead.
+func (d *domain) enter(s *Stream) (old *Stream) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old, d.link = d.link, s
+	return old
+}
+
+// leave forgets a stream that has ended.
+func (d *domain) leave(s *Stream) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.link == s {
+		d.link = nil
+	}
+}
+
+// metrics are the counters, by domain.
+type metrics struct {
+	in, out, bounced *prometheus.CounterVec
+	failed           prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer, srv *Server) *metrics {
+	vec := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "weir", Subsystem: "component", Name: name, Help: help}, []string{"domain"})
+	}
+	m := &metrics{
+		in: vec("stanzas_received_total", "Stanzas from components."), out: vec("stanzas_sent_total", "Stanzas to components."),
+		bounced: vec("stanzas_bounced_total", "Stanzas to components that were not connected."),
+		failed: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "weir", Subsystem: "component", Name: "handshakes_failed_total",
+			Help: "Handshakes with a wrong secret."}),
+	}
+	if r != nil {
+		r.MustRegister(m.in, m.out, m.bounced, m.failed, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "weir", Subsystem: "component",
+			Name: "connected", Help: "Components connected now."}, func() float64 { return float64(len(srv.Connected())) }))
+	}
+	return m
+}

@@ -1,0 +1,101 @@
+package component
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"weir/jid"
+	"weir/sessionmgr/sessiontest"
+	"weir/stanza"
+)
+
+func secrets(t testing.TB, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "components")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// TestSecrets holds which files are taken; an error doesn't tell a secret.
+func TestSecrets(t *testing.T) {
+	for text, want := range map[string]string{
+		"irc.verona.lit 0123456789abcdef\n": "",
+		"# none\n\n":                        "",
+		"irc.verona.lit 0123456789abcdef\nMUC.Verona.lit  another one of them\n": "",
+		"irc.verona.lit":                                                 "16 characters",
+		"irc.verona.lit 0123456789abcde":                                 "16 characters",
+		"a@irc.verona.lit 0123456789abcdef":                              "not a domain",
+		"verona.lit 0123456789abcdef":                                    "of this server itself",
+		"a.lit 0123456789abcdef\nA.lit 0123456789abcdef":                 "line 2: a.lit stands there twice",
+		"irc.verona.lit 0123456789abcdef\n" + strings.Repeat("x", 1<<17): "token too long",
+	} {
+		h := sessiontest.New()
+		srv, err := New(Options{SecretFile: secrets(t, text)}, h.Manager)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%.40q: %v, want %q", text, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "0123456789abcde") {
+			t.Errorf("a secret is told: %v", err)
+		}
+		if err == nil && srv.Connected() != nil {
+			t.Error("somebody is connected")
+		}
+		h.Close()
+	}
+	h := sessiontest.New()
+	defer h.Close()
+	for _, o := range []Options{{SecretFile: t.TempDir()}, {SecretFile: "/nonexistent"}, {StanzaBytes: 1}, {HandshakeTimeout: 1}, {KeepAlive: 1}} {
+		if _, err := New(o, h.Manager); err == nil {
+			t.Errorf("%+v is no error", o)
+		}
+	}
+}
+
+// TestAway: what is sent to a component that isn't connected comes back, and an answer or
+// presence is dropped.
+func TestAway(t *testing.T) {
+	h := sessiontest.New()
+	defer h.Close()
+	if _, err := New(Options{SecretFile: secrets(t, "irc.verona.lit 0123456789abcdef")}, h.Manager); err != nil {
+		t.Fatal(err)
+	}
+	juliet := h.Online("juliet@verona.lit/balcony")
+	for _, x := range []string{"<message to='room@irc.verona.lit' id='a'><body>hi</body></message>", "<iq type='get' to='irc.verona.lit' id='a'><ping xmlns='urn:xmpp:ping'/></iq>"} {
+		juliet.Send(x)
+		if got := strings.Join(juliet.Got(), ""); !strings.Contains(got, "<service-unavailable") || !strings.Contains(got, "type='wait'") {
+			t.Errorf("%s is answered %s", x, got)
+		}
+	}
+	for _, x := range []string{"<iq type='result' to='irc.verona.lit' id='a'/>", "<presence to='room@irc.verona.lit/juliet'/>", "<message type='error' to='irc.verona.lit'/>"} {
+		juliet.Send(x)
+		if got := juliet.Got(); len(got) > 0 {
+			t.Errorf("%s is answered %s", x, got)
+		}
+	}
+	juliet.Send("<message to='room@other.lit' id='a'><body>hi</body></message>")
+	if got := strings.Join(juliet.Got(), ""); !strings.Contains(got, "remote-server-not-found") {
+		t.Errorf("another domain: %s", got)
+	}
+}
+
+// TestProof has the example of XEP-0114 §3 in its form.
+func TestProof(t *testing.T) {
+	if got := proof("3BF96D32", "test"); len(got) != 40 || got != strings.ToLower(got) || got == proof("3BF96D33", "test") {
+		t.Error(got)
+	}
+}
+
+func Example() {
+	h := sessiontest.New()
+	defer h.Close()
+	srv, err := New(Options{}, h.Manager) // no file: no components
+	fmt.Println(srv.Connected(), err)
+	st, _ := stanza.New(stanza.Message, "", "1", jid.MustParse("a@verona.lit"), jid.MustParse("b@irc.verona.lit"), nil)
+	h.ToService(st) // goes nowhere
+	// Output: [] <nil>
+}

@@ -1,0 +1,82 @@
+package announce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"weir/jid"
+	"weir/stanza"
+	"weir/stanza/dataform"
+)
+
+// Command is one thing that an admin can do (XEP-0050).
+type Command struct {
+	Node string
+	Name string
+	Form func(domain string) *dataform.Form // nil: nothing is asked
+	// Run does it for the domain of who asks, by, and returns what is told. An error
+	// that is a stanza.Error is the answer.
+	Run func(ctx context.Context, by jid.JID, answer *dataform.Form) (note string, err error)
+}
+
+// NS is the namespace of service administration.
+const NS = "http://jabber.org/protocol/admin"
+
+// Commands returns what an admin can do (XEP-0133 §4.24 to §4.26).
+func (mod *Module) Commands() []Command {
+	form := func(title string, old bool) func(string) *dataform.Form {
+		return func(domain string) *dataform.Form {
+			field := dataform.Field{Var: "motd", Type: dataform.TextMulti, Label: "Message of the day", Required: dataform.Must()}
+			if msg := mod.of(domain); old && msg != nil {
+				field.Values = strings.Split(msg.Text, "\n")
+			}
+			return &dataform.Form{Title: title, Fields: []dataform.Field{dataform.Typed(NS), field}}
+		}
+	}
+	return []Command{
+		{NS + "#set-motd", "Set the message of the day", form("Tell everybody, once each", false), mod.set},
+		{NS + "#edit-motd", "Edit the message of the day", form("Change it for those who haven't had it", true), mod.edit},
+		{NS + "#delete-motd", "Delete the message of the day", nil, mod.remove},
+	}
+}
+
+// maxText is in bytes.
+const maxText = 16 << 10
+
+func textOf(answer *dataform.Form) (string, error) {
+	text := strings.TrimSpace(strings.Join(answer.Values("motd"), "\n"))
+	if text == "" || len(text) > maxText {
+		return "", stanza.NotAcceptable(fmt.Sprintf("the message has to have a text, of at most %d bytes", maxText))
+	}
+	return text, nil
+}
+
+func (mod *Module) set(ctx context.Context, by jid.JID, answer *dataform.Form) (string, error) {
+	text, err := textOf(answer)
+	if err != nil {
+		return "", err
+	}
+	n, err := mod.Set(ctx, by.Domain(), by, text)
+	return fmt.Sprintf("%d sessions are told now, everybody else at the next login", n), err
+}
+
+func (mod *Module) edit(ctx context.Context, by jid.JID, answer *dataform.Form) (string, error) {
+	text, err := textOf(answer)
+	if err != nil {
+		return "", err
+	}
+	return "changed", orNone(mod.Edit(ctx, by.Domain(), by, text))
+}
+
+func (mod *Module) remove(ctx context.Context, by jid.JID, _ *dataform.Form) (string, error) {
+	return "deleted", orNone(mod.Delete(ctx, by.Domain(), by))
+}
+
+func orNone(err error) error {
+	if errors.Is(err, ErrNone) {
+		return stanza.ItemNotFound(strings.TrimPrefix(err.Error(), "announce: "))
+	}
+	return err
+}
