@@ -51,15 +51,15 @@ type Stream struct {
 	paused bool                      // the element at hand paused input
 
 	// any goroutine
-	sess atomic.Pointer[sessionmgr.Session] // nil only while it is being opened
+	sess    atomic.Pointer[sessionmgr.Session] // nil only while it is being opened
+	state   atomic.Uint32
+	dirty   atomic.Bool  // Send appended something that was not drained
+	closing atomic.Bool  // our closing tag is out: nothing read is processed
+	left    atomic.Bool  // the client closed its stream
+	inbound atomic.Int32 // see inbound.go
+	holds   atomic.Int32 // who waits for more to go out in one write, see hold.go
 	// unbinding is not nil while the stream is to give up its resource, see unbind.go.
 	unbinding atomic.Pointer[unbinding]
-	state     atomic.Uint32
-	dirty     atomic.Bool  // Send appended something that was not drained
-	closing   atomic.Bool  // our closing tag is out: nothing read is processed
-	left      atomic.Bool  // the client closed its stream
-	inbound   atomic.Int32 // see inbound.go
-	holds     atomic.Int32 // who waits for more to go out in one write, see hold.go
 
 	// guarded by the order of conn.Append
 	opened bool // our header is out

@@ -40,21 +40,22 @@ type Session struct {
 
 	// Owned by the pipeline's token holder.
 	queue        queue
-	sm           *acks     // stream management, nil without
-	epoch        uint32    // of its stream; raised by each resumption
-	pendingBatch uint64    // last batch that an unreleased entry of this session waits for
-	pushed       uint64    // last batch that something of this session was put off to
-	ledger       *ledger   // its account's, while bound
-	tail         *tail     // messages that the link may not have written
-	held         *holding  // what waits while it is behind or away, nil for nothing
-	behind       bool      // it pulls its messages from the log
-	pulling      bool      // a goroutine does
-	resting      bool      // a timer runs for what waits while it is inactive
-	noted        bool      // its account's record says that it has messages to pull
-	enabling     bool      // stream management is being turned on
-	lost         bool      // the link takes nothing more
-	followed     *followed // of what is on its way to it, nil for nothing
-	fetched      *segment  // what it has read in the archive, nil for nothing
+	sm           *acks    // stream management, nil without
+	epoch        uint32   // of its stream; raised by each resumption
+	pendingBatch uint64   // last batch that an unreleased entry of this session waits for
+	pushed       uint64   // last batch that something of this session was put off to
+	ledger       *ledger  // its account's, while bound
+	tail         *tail    // messages that the link may not have written
+	held         *holding // what waits while it is behind or away, nil for nothing
+	behind       bool     // it pulls its messages from the log
+	pulling      bool     // a goroutine does
+	resting      bool     // a timer runs for what waits while it is inactive
+	noted        bool     // its account's record says that it has messages to pull
+	enabling     bool     // stream management is being turned on
+	lost         bool     // the link takes nothing more
+	fetched      *segment // what it has read in the archive, nil for nothing
+	// followed is what somebody follows on its way to it, nil for nothing.
+	followed *followed
 
 	agenda atomic.Pointer[agenda] // nil until something is to run in its order
 

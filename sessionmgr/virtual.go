@@ -35,7 +35,8 @@ const minWaiting = 256 << 10
 // lock is held, so they may block, which holds up this session and nobody else.
 // Their context carries the session (FromContext) and ends with it. They may send,
 // also by [Virtual.Send], and end the session. They must not wait for the session's
-// own order: With from there is ErrReentry.
+// own order: With from there is ErrReentry. The end of the server waits for a call that
+// doesn't heed its context.
 //
 // When a call has returned the stanza counts as handled. With an error it does as
 // well, and with a panic, which is logged: the same stanza would fail again.
