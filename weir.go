@@ -276,7 +276,7 @@ func (s *Server) Start(ctx context.Context) error {
 		if x.addr == "" {
 			continue
 		}
-		addr, err := s.Network.Listen(netserver.Listen{Addr: x.addr, TLS: x.tls, New: s.Streams.Accept(x.lis)})
+		addr, err := s.Network.Listen(netserver.Listen{Addr: x.addr, TLS: x.tls, New: s.Streams.Accept(x.lis), Proxied: true})
 		if err != nil {
 			return &ListenError{Name: x.lis.Name, Addr: x.addr, Err: err}
 		}

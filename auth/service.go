@@ -27,7 +27,7 @@ type Hooks struct {
 	AccountChanged hook.Point[AccountChange] `hook:"blocks"`
 	// PreCreate asks before an account is added, on the goroutine of [Service.Create]:
 	// it may block. What refuses it is what Create returns.
-	PreCreate hook.Veto[PreCreate]
+	PreCreate hook.Veto[PreCreate] `hook:"blocks"`
 }
 
 // PreCreate is an account about to be added.

@@ -75,6 +75,7 @@ var docs = map[string]string{
 	"network.max_output":           "MaxOutput is how many bytes may wait for a peer that reads slowly. What is appended in the moment of a write that the kernel accepts may be eight times as much. Default 256 KiB.",
 	"network.max_per_addr":         "MaxPerAddr is how many connections an address (IPv6: a /64) may have. Default 500.",
 	"network.max_unauth_per_addr":  "MaxUnauthPerAddr is how many of them may be not yet authenticated. Default 50.",
+	"network.proxies":              "Proxies are addresses or networks, like 10.0.0.0/8, of proxies in front of the server. Each connection of clients from there has to begin with a header of the PROXY protocol, version 2, and counts as from the address in it. Default: none.",
 	"network.stall_timeout":        "StallTimeout is how long writing may make no progress. Default 30 s.",
 	"policy":                       "Policy says which sessions an account may have at the same time, by role and class of device.",
 	"policy.classes":               "Classes are classes of devices, in the order in which they are tried: each a name, and what the client says begins with: \"phone software=Conversations\", \"web resource=web name=\\\"My Browser\\\"\", \"old id=unknown\". Default none.",

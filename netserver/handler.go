@@ -57,4 +57,7 @@ type Listen struct {
 	// New makes the handler of an accepted connection (for direct TLS: after
 	// the handshake). An error refuses it.
 	New func(*Conn) (Handler, error)
+	// Proxied says that connections from Options.Proxies are of others, for whom
+	// those are proxies.
+	Proxied bool
 }

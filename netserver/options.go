@@ -33,6 +33,10 @@ type Options struct {
 	MaxUnauthPerAddr int
 	// LimitLoopback applies the two to loopback addresses too. Default false.
 	LimitLoopback bool
+	// Proxies are addresses or networks, like 10.0.0.0/8, of proxies in front of the
+	// server. Each connection of clients from there has to begin with a header of the
+	// PROXY protocol, version 2, and counts as from the address in it. Default: none.
+	Proxies []string
 	// Tickets lets clients resume TLS sessions. Default: none can.
 	Tickets *Tickets
 	// Log gets what an administrator should see. Default: nothing is logged.
@@ -51,7 +55,8 @@ func (o *Options) Validate() error {
 	case o.MaxPerAddr < 0, o.MaxUnauthPerAddr < 0:
 		return errors.New("netserver: a limit of connections is negative")
 	}
-	return nil
+	_, err := prefixes(o.Proxies)
+	return err
 }
 
 // DefaultOptions returns the settings of a server that nobody configured.

@@ -21,6 +21,7 @@ type Server struct {
 	m         metrics
 	pools     pools
 	tlsFields tlsFields
+	proxies   []netip.Prefix
 
 	accepting sync.WaitGroup // accept loops
 
@@ -44,6 +45,7 @@ func New(o Options) *Server {
 		places:    map[netip.Addr]placeCount{},
 		configs:   map[*tls.Config]*tls.Config{},
 	}
+	s.proxies, _ = prefixes(o.Proxies) // Validate has told of mistakes
 	s.m.register(o.Metrics, o.Log)
 	return s
 }
@@ -86,7 +88,11 @@ func (s *Server) accept(ln net.Listener, l Listen) {
 		switch {
 		case err == nil:
 			pause = 0
-			s.Serve(nc, l)
+			if s.fromProxy(nc, &l) {
+				go s.serveProxied(nc, l)
+			} else {
+				s.Serve(nc, l)
+			}
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
@@ -101,10 +107,11 @@ func (s *Server) accept(ln net.Listener, l Listen) {
 // Serve takes over one connection as if a listener with these settings had
 // accepted it; it returns at once. It is also the way for links that are no
 // sockets: those cost a goroutine and a buffer while nothing is read.
-func (s *Server) Serve(nc net.Conn, l Listen) {
-	c := s.newConn(nc)
+func (s *Server) Serve(nc net.Conn, l Listen) { s.serve(s.newConn(nc), l) }
+
+func (s *Server) serve(c *Conn, l Listen) {
 	if !s.add(c) {
-		nc.Close()
+		c.nc.Close()
 		return
 	}
 	go c.start(l)
