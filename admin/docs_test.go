@@ -31,8 +31,8 @@ func TestExamplesOfControl(t *testing.T) {
 		t.Fatal("the examples need curl: install it")
 	}
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```\n\n```json\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) != 20 {
-		t.Fatalf("%d examples, want one for each of 20 requests", len(blocks))
+	if len(blocks) != 28 {
+		t.Fatalf("%d examples, want one for each of 28 requests", len(blocks))
 	}
 	dir := folder(t)
 	cfg := settings(dir + "/weir-data")
@@ -53,7 +53,13 @@ func TestExamplesOfControl(t *testing.T) {
 		}
 	})
 	add(t, c, "juliet@localhost")
-	login(t, s, "juliet", "balcony")
+	juliet := login(t, s, "juliet", "balcony")
+	if err := juliet.Send("<message to='juliet@localhost/balcony' type='chat' id='m1'><body>hark</body></message>"); err != nil {
+		t.Fatal(err)
+	}
+	if err := juliet.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	withToken(t, s, "juliet", "Gajim", "laptop")
 	for _, b := range blocks {
 		cmd := exec.Command("sh", "-ec", b[1])

@@ -42,6 +42,7 @@ func (c *Control) table() map[string]func(http.ResponseWriter, *http.Request) (a
 		"PUT /v1/users/{jid}/disabled":  c.setDisabled,
 		"PUT /v1/users/{jid}/role":      c.setRole,
 
+		"GET /v1/users/{jid}/messages/{id}":   c.explainMessage,
 		"GET /v1/users/{jid}/devices":         c.listDevices,
 		"DELETE /v1/users/{jid}/devices":      c.revokeDevices,
 		"DELETE /v1/users/{jid}/devices/{id}": c.revokeDevices,

@@ -1,0 +1,87 @@
+package sessionmgr
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"weir/jid"
+)
+
+// TestExplainMessage holds what is told of a message on its way: by which name it is
+// found, whom it was for, and how far each is.
+func TestExplainMessage(t *testing.T) {
+	h := newHouse(t, func(o *Options) { o.Archive = ArchiveAlways })
+	romeo := h.online("romeo@verona.lit/orchard", 0)
+	juliet, account := h.online("juliet@verona.lit/balcony", 0), jid.MustParse("juliet@verona.lit")
+	plain := h.online("juliet@verona.lit/plain", 0)
+	id := juliet.enable()
+	send := func(name, to string) {
+		t.Helper()
+		romeo.send("<message to='" + to + "' type='chat' id='" + name + "'><body>hark</body><origin-id xmlns='urn:xmpp:sid:0' id='o-" + name + "'/></message>")
+		h.settle()
+	}
+	explain := func(name string) MessageStory {
+		t.Helper()
+		st, err := h.ExplainMessage(t.Context(), account, name)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return st
+	}
+	states := func(name string) string {
+		t.Helper()
+		var all []string
+		for _, x := range explain(name).Targets {
+			_, who, _ := strings.Cut(x.JID, "/")
+			all = append(all, who+" "+x.State)
+		}
+		return strings.Join(all, ", ")
+	}
+	is := func(name, a, b string) {
+		t.Helper()
+		if got := states(name); got != a && got != b {
+			t.Errorf("%s: %q, want %q", name, got, a)
+		}
+	}
+	send("m1", "juliet@verona.lit")
+	is("m1", "balcony sent, plain written", "plain written, balcony sent")
+	juliet.ack(1)
+	is("o-m1", "balcony acknowledged, plain written", "plain written, balcony acknowledged")
+	st := explain("m1")
+	if again := explain(st.ID); again.ID != st.ID || again.StanzaID != "m1" || again.OriginID != "o-m1" || !again.Archived || again.Outgoing ||
+		again.Owed || again.From != "romeo@verona.lit/orchard" || !strings.Contains(again.Routed, "2 most available sessions") {
+		t.Errorf("%+v", again)
+	}
+	if sent, err := h.ExplainMessage(t.Context(), jid.MustParse("romeo@verona.lit"), "m1"); err != nil || !sent.Outgoing || !strings.Contains(sent.Routed, "sent by the account") {
+		t.Errorf("to whom sent it: %+v, %v", sent, err)
+	}
+	juliet.cut()
+	send("m2", "juliet@verona.lit/balcony")
+	is("m2", "balcony waiting", "")
+	if r := explain("m2").Routed; !strings.Contains(r, "full address") {
+		t.Errorf("routed %s", r)
+	}
+	juliet = h.mustResume("juliet@verona.lit", id, 1)
+	h.until(func() bool { return states("m2") == "balcony sent" })
+	h.Kick(plain.Session, Cause{Kicked, ""}, nil)
+	h.Kick(juliet.Session, Cause{Kicked, ""}, nil)
+	h.settle()
+	is("m2", " left", "")
+	if !explain("m2").Owed || explain("m1").Owed {
+		t.Error("what the session left isn't owed, or what it had is")
+	}
+	send("m3", "juliet@verona.lit")
+	if st := explain("m3"); !st.Owed || len(st.Targets) != 0 || !strings.Contains(st.Routed, "nobody was available") {
+		t.Errorf("%+v", st)
+	}
+	next := h.bind("juliet@verona.lit/next")
+	next.enable()
+	next.available(0)
+	h.until(func() bool { return states("m2") == "next taken over" && states("m3") == "next taken over" })
+	for _, name := range []string{"m9", "", "0000000000000000", "o-", "hark", "<", "ffffffffffffffffff"} {
+		if _, err := h.ExplainMessage(t.Context(), account, name); !errors.Is(err, ErrNoMessage) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
