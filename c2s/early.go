@@ -96,9 +96,8 @@ func (s *Stream) Host() string {
 // AllowLogin gives a client that has shown a good reason d from now to log in, in
 // place of what is left of its time; once a stream, for an EarlyIQ.
 func (s *Stream) AllowLogin(d time.Duration) {
-	if s.neg == nil || s.neg.allowed {
+	if s.neg == nil || !s.neg.allowed.CompareAndSwap(0, int64(d)) {
 		return
 	}
-	s.neg.allowed = true
 	s.conn.SetDeadline(time.Now().Add(d))
 }

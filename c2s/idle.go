@@ -32,7 +32,11 @@ func (s *Stream) ReadTimeout(_ *netserver.Conn, deadline bool) time.Duration {
 		if s.neg.handshake {
 			return 0 // in the middle of TLS there is nothing to say
 		}
-		s.late("login_timeout", "no login within "+o.LoginTimeout.String())
+		given := o.LoginTimeout
+		if d := s.neg.allowed.Load(); d > 0 {
+			given = time.Duration(d)
+		}
+		s.late("login_timeout", "no login within "+given.String())
 	}
 	return o.CloseTimeout
 }

@@ -86,10 +86,10 @@ type negotiation struct {
 	wrong     int     // wrong credentials
 	tries     int     // SASL attempts of any outcome
 	bindTries int
-	early     int  // IQs before the login
-	allowed   bool // AllowLogin was used
-	handshake bool // TLS handshake under way
-	named     bool // StreamOpened was told
+	early     int          // IQs before the login
+	allowed   atomic.Int64 // by AllowLogin: a time.Duration, while the deadline may pass
+	handshake bool         // TLS handshake under way
+	named     bool         // StreamOpened was told
 }
 
 func (srv *Server) newStream(l *Listener, c *netserver.Conn) *Stream {
