@@ -16,6 +16,7 @@ import (
 	"weir/auth"
 	"weir/c2s"
 	"weir/config"
+	"weir/modules/commands"
 	"weir/netserver"
 	"weir/roster"
 	"weir/sessionmgr"
@@ -54,6 +55,7 @@ type Server struct {
 	Network  *netserver.Server
 	Control  *admin.Control
 	Metrics  *admin.Metrics
+	Commands *commands.Module // takes commands beside those for admins
 
 	modules modules
 
@@ -62,6 +64,8 @@ type Server struct {
 	cancel    context.CancelFunc
 	started   bool // the control socket and the metrics, that is
 	stopped   bool
+	added     []Module
+	running   int // that many of added
 }
 
 // Address is where a listener listens.
@@ -204,6 +208,9 @@ func (s *Server) Start(ctx context.Context) error {
 	s.mu.Lock()
 	s.cancel = cancel
 	s.mu.Unlock()
+	if err := s.startAdded(run); err != nil {
+		return err
+	}
 	go s.Certs.Run(run)
 	if s.Tickets != nil {
 		go s.Tickets.Run(run)
@@ -309,6 +316,6 @@ func (s *Server) Stop(ctx context.Context) error {
 	if cancel != nil {
 		cancel()
 	}
-	errs = append(errs, s.Store.Close())
+	errs = append(errs, s.stopAdded(ctx), s.Store.Close())
 	return errors.Join(errs...)
 }
