@@ -17,6 +17,7 @@ import (
 	"weir/c2s"
 	"weir/config"
 	"weir/modules/commands"
+	"weir/modules/offers"
 	"weir/netserver"
 	"weir/roster"
 	"weir/sessionmgr"
@@ -56,6 +57,7 @@ type Server struct {
 	Control  *admin.Control
 	Metrics  *admin.Metrics
 	Commands *commands.Module // takes commands beside those for admins
+	Offers   *offers.Module   // files that sessions offer, for programs that embed the server
 
 	modules modules
 
