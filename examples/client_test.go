@@ -182,6 +182,19 @@ func (c *client) sync() {
 	}
 }
 
+// stays reports whether the server answers the client, and hasn't ended its stream
+// instead.
+func (c *client) stays() bool {
+	answered := make(chan error, 1)
+	go func() { answered <- c.ask(stanza.GetIQ, "localhost", ping{}, nil) }()
+	select {
+	case err := <-answered:
+		return err == nil
+	case <-c.served:
+		return false
+	}
+}
+
 type ping struct {
 	XMLName xml.Name `xml:"urn:xmpp:ping ping"`
 }

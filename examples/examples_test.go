@@ -168,7 +168,25 @@ func TestSessionLimit(t *testing.T) {
 
 	p = start(t, "sessionlimit", data)
 	addr = p.addr("c2s")
-	login(t, addr, "juliet")
+	stay := make(chan bool)
+	for range 6 {
+		go func() {
+			c, err := tryLogin(t, addr, "juliet")
+			if err != nil && condition(err) != "resource-constraint" {
+				t.Error(err)
+			}
+			stay <- err == nil && c.stays()
+		}()
+	}
+	n := 0
+	for range 6 {
+		if <-stay {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("of those that came at the same moment %d stay", n)
+	}
 	full()
 }
 

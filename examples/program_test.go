@@ -47,7 +47,11 @@ func (b *builder) path(t *testing.T, name string) string {
 		if b.dir, b.err = os.MkdirTemp("", "weir-examples-"); b.err != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-o", b.dir, "weir/cmd/weir", "weir/examples/...").CombinedOutput()
+		args := []string{"build", "-o", b.dir}
+		if raceEnabled {
+			args = append(args, "-race")
+		}
+		out, err := exec.Command("go", append(args, "weir/cmd/weir", "weir/examples/...")...).CombinedOutput()
 		if err != nil {
 			b.err = errors.New(err.Error() + "\n" + string(out))
 		}
