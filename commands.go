@@ -17,6 +17,7 @@ func (s *Server) makeCommands() error {
 	if err != nil {
 		return err
 	}
+	s.Commands = mod
 	for _, c := range administration.New(s.Sessions, s.Auth, s.Log).Commands() {
 		mod.Offer(forAdmins(c))
 	}

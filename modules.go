@@ -18,6 +18,7 @@ import (
 	"weir/modules/invitations"
 	"weir/modules/last"
 	"weir/modules/mam"
+	"weir/modules/offers"
 	"weir/modules/ping"
 	"weir/modules/privatexml"
 	"weir/modules/registration"
@@ -73,6 +74,9 @@ func (s *Server) makeModules(ctx context.Context) (err error) {
 	vo := s.Config.VCard
 	vo.Log = s.Log
 	if s.modules.vcard, err = vcard.New(s.Sessions, s.Store, vo); err != nil {
+		return err
+	}
+	if s.Offers, err = offers.New(s.Sessions, offers.Options{}); err != nil {
 		return err
 	}
 	carbons.New(s.Sessions)

@@ -18,6 +18,8 @@ import (
 	"weir/component"
 	"weir/config"
 	"weir/hook"
+	"weir/modules/commands"
+	"weir/modules/offers"
 	"weir/netserver"
 	"weir/policy"
 	"weir/roster"
@@ -58,6 +60,8 @@ type Server struct {
 	Components *component.Server
 	Control    *admin.Control
 	Metrics    *admin.Metrics
+	Commands   *commands.Module // takes commands beside those for admins
+	Offers     *offers.Module   // files that sessions offer, for programs that embed the server
 
 	// Load, if set, puts the configuration together again for a reload. Level, if
 	// set, is that of Log. OnStop, if set, stops the server at an admin's request. All
@@ -79,6 +83,8 @@ type Server struct {
 	cancel    context.CancelFunc
 	started   bool // the control socket and the metrics, that is
 	stopped   bool
+	added     []Module
+	running   int // that many of added
 }
 
 // Address is where a listener listens.
@@ -248,6 +254,9 @@ func (s *Server) Start(ctx context.Context) error {
 	s.mu.Lock()
 	s.cancel = cancel
 	s.mu.Unlock()
+	if err := s.startAdded(run); err != nil {
+		return err
+	}
 	go s.Certs.Run(run)
 	go s.clock.Run(run)
 	if s.Tickets != nil {
@@ -366,7 +375,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if cancel != nil {
 		cancel()
 	}
-	errs = append(errs, s.events.stop(ctx), s.Store.Close())
+	errs = append(errs, s.stopAdded(ctx), s.events.stop(ctx), s.Store.Close())
 	err := errors.Join(errs...)
 	s.tellStopped(err)
 	return err

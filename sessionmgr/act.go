@@ -2,6 +2,7 @@ package sessionmgr
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"weir/jid"
@@ -28,6 +29,26 @@ func (m *Manager) sendTo(s *Session, st *stanza.Stanza) error {
 	full := s.JID()
 	m.sendSome(nil, addressed(st, full), []*Session{s})
 	return nil
+}
+
+// errNotMessage says what SendAs is for.
+var errNotMessage = errors.New("sessionmgr: only a message is sent on behalf of a session")
+
+// SendAs sends a message on behalf of a session, as if its client had: from is its
+// full address, its account's other sessions get copies, its archive has the
+// message, and an error that answers it goes to the session. Its client, which has
+// not sent it, is neither told nor does it count; StanzaIn doesn't run, and no limit
+// of rates applies. ErrGone: the session isn't bound, or has ended. It may read
+// storage.
+func (m *Manager) SendAs(ctx context.Context, s *Session, st *stanza.Stanza) error {
+	switch {
+	case st.Kind != stanza.Message:
+		return errNotMessage
+	case !s.kept():
+		return ErrGone
+	}
+	defer m.FlushTouched()
+	return m.route(ctx, &source{s: s, counted: true}, st.With(s.JID(), st.To))
 }
 
 // addressed returns the stanza with the addresses that it lacks.

@@ -64,6 +64,50 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// TestSendAs: what is sent on behalf of a session goes the way of its own messages,
+// and its client's count doesn't know of it.
+func TestSendAs(t *testing.T) {
+	h := newHouse(t, func(o *Options) { o.Archive = ArchiveAlways })
+	juliet, romeo := h.online("juliet@verona.lit/balcony", 1), h.online("romeo@verona.lit/orchard", 1)
+	h.settle()
+	romeo.got()
+	juliet.got()
+	ctx, handled := t.Context(), juliet.Handled()
+	forged := notice(t, "hark").With(romeo.JID(), romeo.JID().Bare())
+	if err := h.SendAs(ctx, juliet.Session, forged); err != nil {
+		t.Fatal(err)
+	}
+	romeo.want("from='juliet@verona.lit/balcony' & hark")
+	if err := h.SendAs(ctx, juliet.Session, notice(t, "gone").With(jid.JID{}, jid.MustParse("nobody@verona.lit"))); err != nil {
+		t.Fatal(err)
+	}
+	juliet.want("type='error' & service-unavailable")
+	sent := 0
+	err := h.Archived(ctx, juliet.JID().Bare(), 0, func(a Archived) bool {
+		if a.Outgoing {
+			sent++
+		}
+		return true
+	})
+	if sent == 0 || err != nil {
+		t.Errorf("%d messages in the sender's archive, %v", sent, err)
+	}
+	if juliet.Handled() != handled {
+		t.Errorf("h is %d, was %d", juliet.Handled(), handled)
+	}
+	presence, err := stanza.New(stanza.Presence, "", "", jid.JID{}, romeo.JID(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.SendAs(ctx, juliet.Session, presence); err == nil {
+		t.Error("presence was sent on behalf of a session")
+	}
+	h.Kick(juliet.Session, Cause{Kicked, ""}, nil)
+	if err := h.SendAs(ctx, juliet.Session, forged); !errors.Is(err, ErrGone) {
+		t.Errorf("after its end: %v", err)
+	}
+}
+
 // TestSendWaits: a message to a session that hibernates is there when it is
 // resumed, and one to a session that ended meanwhile is its account's.
 func TestSendWaits(t *testing.T) {

@@ -196,6 +196,24 @@ func (k Key[T]) UpdateAccount(ctx context.Context, account jid.JID, fn func(v T,
 	return k.updateAccount(l, k.m.logged, fn)
 }
 
+// GetAccount is Get for what is kept with an account, whether it has sessions or
+// not: in PreBind, for example, where there is none yet. It may read storage. An
+// error says that the store, or the account's record, can't be read.
+func (k Key[T]) GetAccount(ctx context.Context, account jid.JID) (v T, ok bool, err error) {
+	if k.d.o.Lifetime != OfAccount {
+		return v, false, fmt.Errorf("sessionmgr: attribute %s is of the %s", k.d.name, k.d.o.Lifetime)
+	}
+	l, err := k.m.ledgers.acquire(ctx, account.Bare())
+	if err != nil {
+		return v, false, err
+	}
+	defer k.m.ledgers.release(l)
+	if l.attributes.broken != nil {
+		return v, false, l.attributes.broken
+	}
+	return k.read(k.m.logged, l.attributes.get(k.d.name))
+}
+
 // updateAccount changes what a ledger's account keeps. It takes over one use of
 // the ledger, until the change is durable.
 func (k Key[T]) updateAccount(l *ledger, log logger, fn func(T, bool) (T, bool)) error {

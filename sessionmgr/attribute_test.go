@@ -118,6 +118,36 @@ func TestUpdateIsOneStep(t *testing.T) {
 	}
 }
 
+// TestAttributesOfAnAccountWithoutSessions: they are read and changed by its name.
+func TestAttributesOfAnAccountWithoutSessions(t *testing.T) {
+	h := newHouse(t)
+	k := newKey[int](t, h, "t.n", KeyOptions{Lifetime: OfAccount})
+	own := newKey[int](t, h, "t.own", KeyOptions{Lifetime: OfSession})
+	ctx, juliet := context.Background(), jid.MustParse("juliet@verona.lit")
+	get := func(want int, has bool) {
+		t.Helper()
+		if n, ok, err := k.GetAccount(ctx, juliet); n != want || ok != has || err != nil {
+			t.Errorf("got %d %v %v, want %d %v", n, ok, err, want, has)
+		}
+	}
+	get(0, false)
+	if err := k.UpdateAccount(ctx, juliet, func(int, bool) (int, bool) { return 7, true }); err != nil {
+		t.Fatal(err)
+	}
+	get(7, true)
+	s := h.bind("juliet@verona.lit/balcony").Session
+	if err := k.Set(s, 8); err != nil {
+		t.Fatal(err)
+	}
+	get(8, true)
+	if n, ok, err := k.GetAccount(ctx, s.JID()); n != 8 || !ok || err != nil {
+		t.Errorf("by a full address: %d %v %v", n, ok, err)
+	}
+	if _, _, err := own.GetAccount(ctx, juliet); err == nil {
+		t.Error("one of a session was asked for by the account")
+	}
+}
+
 // TestWhoReadsAttributes holds what listings show.
 func TestWhoReadsAttributes(t *testing.T) {
 	h := newHouse(t)

@@ -218,6 +218,7 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 		{"bytes waiting", strconv.Itoa(d.Waiting)},
 	}
 	rows = append(rows, ackRows(d, now)...)
+	rows = append(rows, attributeRows(d)...)
 	if d.Queue != nil && (d.Acks != nil || d.Queue.Messages > 0) {
 		rows = append(rows, []string{"waiting in the log", queued(d.Queue)})
 	}

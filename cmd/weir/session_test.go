@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,12 @@ func TestShowSession(t *testing.T) {
 	all("presence             available (0), contacts are told it isn't there\n")
 	d.Acks.Restored, d.Remote, d.TLS = true, "", ""
 	all("restored ", "no connection since the server started", "7 of an unknown number of stanzas")
-	d.Acks, d.Queue = nil, nil
+	d.Attributes = []sessionmgr.Attribute{
+		{Name: "lunch.order", Lifetime: "account", Value: []byte(`"pasta"`)}, {Name: "lunch.talk", Lifetime: "session"},
+		{Name: "old.key", Lifetime: "account", Problem: "no module has this key"}, {Name: "x.long", Lifetime: "process", Value: bytes.Repeat([]byte("1"), 201)},
+	}
+	all("attribute lunch.order  \"pasta\" (account)\n", "attribute lunch.talk   its module's alone (session)\n",
+		"attribute old.key      not in force: no module has this key (account)\n", "attribute x.long       "+strings.Repeat("1", 200)+"… (process)\n")
+	d.Acks, d.Queue, d.Attributes = nil, nil, nil
 	all("stream management    off\n")
 }

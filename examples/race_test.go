@@ -1,0 +1,6 @@
+//go:build race
+
+package examples
+
+// raceEnabled builds the programs as the test itself is built.
+const raceEnabled = true
