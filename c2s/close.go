@@ -115,7 +115,7 @@ func (s *Stream) appendEnd(why *stream.Error, specific []byte) error {
 // lastWords collects what modules say before the closing tag.
 func (s *Stream) lastWords() []byte {
 	point := &s.srv.Hooks.Ending
-	if s.State() != Bound || point.Empty() {
+	if s.State() != Bound || s.untold.Load() || point.Empty() {
 		return nil
 	}
 	ev := Ending{Stream: s}

@@ -92,6 +92,8 @@ func (s *Stream) bindInline(ctx context.Context, l *login, account jid.JID) {
 		if at >= 0 && (done && !s.closing.Load() || s.appended() > at) {
 			s.succeed(l, s.full, bound, at)
 			s.established()
+		} else if at >= 0 {
+			s.untold.Store(true)
 		}
 		s.endTelling()
 	}()

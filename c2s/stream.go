@@ -57,6 +57,7 @@ type Stream struct {
 	closing atomic.Bool  // our closing tag is out: nothing read is processed
 	left    atomic.Bool  // the client closed its stream
 	inbound atomic.Int32 // see inbound.go
+	untold  atomic.Bool  // bound by a login that ended without its success
 	holds   atomic.Int32 // who waits for more to go out in one write, see hold.go
 	// unbinding is not nil while the stream is to give up its resource, see unbind.go.
 	unbinding atomic.Pointer[unbinding]

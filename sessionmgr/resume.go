@@ -109,6 +109,9 @@ func (m *Manager) Resume(ctx context.Context, temp *Session, link Link, id strin
 	m.metrics.resumeAge.Observe(away.Seconds())
 	s.Log().Info("session resumed", "jid", s.JID(), "away", away.Round(time.Millisecond))
 	m.ran(s, m.Hooks.Resumed.Run(s.Context(), Resumption{Session: s, Restored: s.absence.Load().restarted.Swap(false), Missed: missed}))
+	if m.stopping.Load() { // Stop may have looked at the session while it had no link
+		link.Close(&stream.Error{Err: "system-shutdown"})
+	}
 	return nil
 }
 

@@ -290,3 +290,19 @@ func TestOneOrder(t *testing.T) {
 	}
 	next.mustResume("juliet@verona.lit", id, 0).want("n0", "n1", "n2", "n3", "n4")
 }
+
+// TestResumeAsTheServerStops resumes behind the back of Stop, which looks at each
+// session once: the stream ends all the same.
+func TestResumeAsTheServerStops(t *testing.T) {
+	h := newHouse(t)
+	juliet := h.online("juliet@verona.lit/balcony", 0)
+	id := juliet.enable()
+	juliet.cut()
+	h.stopping.Store(true)
+	again := h.mustResume("juliet@verona.lit", id, 0)
+	again.mu.Lock()
+	defer again.mu.Unlock()
+	if !again.closed || again.goodbye == nil || again.goodbye.Err != "system-shutdown" {
+		t.Errorf("closed: %v, %v", again.closed, again.goodbye)
+	}
+}

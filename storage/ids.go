@@ -120,10 +120,12 @@ func (s *IDs) FirstAt(t time.Time) uint64 {
 	return uint64(max(ms, 0)) << idSeqBits
 }
 
-// Close sets the mark to the last id. Next must not be called any more.
+// Close sets the mark to the last id. Should Next be called yet, by somebody whose
+// end took longer than the server waits, it sets the mark ahead once more.
 func (s *IDs) Close(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reserved.Store(0) // before last is read: an id is covered by it, or finds this
 	var b Batch
 	s.mark.Set(&b, "", binary.BigEndian.AppendUint64(nil, s.last.Load()))
 	return Commit(ctx, s.store, &b)

@@ -160,6 +160,30 @@ func TestIDsAfterCloseAreNotAhead(t *testing.T) {
 	})
 }
 
+// TestIDsAfterClose: who is late still gets ids that no later process gives again.
+func TestIDsAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &fakeStore{recs: map[string]string{}}
+		ids := newIDs(t, st)
+		ids.Next()
+		closed := make(chan error)
+		go func() { closed <- ids.Close(t.Context()) }()
+		synctest.Wait()
+		st.settle(len(st.waiting))
+		if err := <-closed; err != nil {
+			t.Fatal(err)
+		}
+		var last uint64
+		for range 3 {
+			last = ids.Next()
+		}
+		st.settle(len(st.waiting))
+		if next := newIDs(t, st).Next(); next <= last {
+			t.Errorf("%x was given after Close, and %x after the restart", last, next)
+		}
+	})
+}
+
 func TestIDsMarksAreRare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &fakeStore{recs: map[string]string{}}
