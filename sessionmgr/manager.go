@@ -148,6 +148,7 @@ type Manager struct {
 	slotNames    []string
 	keys         sync.Map // name of an attribute to its *declaration
 	metrics      *metrics
+	patience     time.Duration // newcomerTime; tests have less
 
 	policies   atomic.Pointer[policies] // written with the token
 	live       atomic.Pointer[Options]  // as they are now
@@ -191,6 +192,7 @@ func New(o Options, st storage.Store, accounts Accounts) (*Manager, error) {
 		sessions: sessionStore{storage.NewMap(st, tableSession)},
 		ledgers:  ledgers{cursors: storage.NewKeyVal(st, tableCursor), prefs: storage.NewKeyVal(st, tablePrefs), attributes: storage.NewKeyVal(st, tableAttributes), logs: storage.NewLog(st, tableLog), byJID: make(map[jid.JID]*ledger), forgetting: make(map[jid.JID]chan struct{})},
 		metrics:  newMetrics(o.Metrics),
+		patience: newcomerTime,
 	}
 	m.pipe.m = m
 	m.policies.Store(&policies{Set: new(policy.Set)})

@@ -104,3 +104,53 @@ func TestOwedNotKept(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// What is sent to the full address of a session that was just bound waits for what
+// is owed, and so until it says that it is available: not for long.
+func TestOwedBeforeTheFullAddress(t *testing.T) {
+	for _, enabled := range []bool{true, false} {
+		t.Run(fmt.Sprint(enabled), func(t *testing.T) {
+			h := newHouse(t)
+			romeo := h.online("romeo@verona.lit/b", 0)
+			romeo.send("<message to='juliet@verona.lit/a' type='chat'><body>first</body></message>")
+			juliet := h.bind("juliet@verona.lit/a")
+			if enabled {
+				juliet.enable()
+			}
+			romeo.send("<message to='juliet@verona.lit/a' type='chat'><body>second</body></message>")
+			h.settle()
+			if got := juliet.seen(); got != "" {
+				t.Errorf("before her presence: %q", got)
+			}
+			juliet.available(0)
+			h.settle()
+			if got := juliet.seen(); got != "first second" {
+				t.Errorf("got %q", got)
+			}
+			romeo.send("<message to='juliet@verona.lit/a' type='chat'><body>third</body></message>")
+			h.settle()
+			if got := juliet.seen(); got != "first second third" {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+// Who takes nothing that is owed gets its own messages at once, and who doesn't say
+// so a little later.
+func TestNewcomersWithoutPresence(t *testing.T) {
+	h := newHouse(t)
+	romeo := h.online("romeo@verona.lit/b", 0)
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>first</body></message>")
+	silent, negative := h.bind("juliet@verona.lit/silent"), h.bind("juliet@verona.lit/negative")
+	negative.available(-1)
+	for _, c := range []*client{silent, negative} {
+		romeo.send("<message to='" + c.JID().String() + "' type='chat'><body>second</body></message>")
+	}
+	negative.want("second")
+	if got := silent.seen(); got != "" {
+		t.Errorf("at once: %q", got)
+	}
+	h.until(func() bool { return silent.seen() != "" })
+	silent.want("second")
+}

@@ -266,7 +266,7 @@ func (p *pipeline) mustLog(d *Delivery, st *stanza.Stanza) bool {
 	if s == nil {
 		return false
 	}
-	return s.sm != nil || s.behind || s.ledger != nil && p.m.archives(s.ledger, st.From.Bare())
+	return s.sm != nil || s.behind || s.newcomer() > 0 || s.ledger != nil && p.m.archives(s.ledger, st.From.Bare())
 }
 
 // waitsFor returns the number of the last batch that one of the item's sessions

@@ -77,7 +77,7 @@ func (m *Manager) setReach(s *Session, reach int32) {
 	was := s.reach.Load()
 	s.reach.Store(reach)
 	switch {
-	case reach >= 0 && was < 0 && l.owes():
+	case reach >= 0 && was < 0 && (l.owes() || s.behind):
 		m.startOwed(l, s)
 	case reach < 0 && s.behind:
 		m.startPull(s) // it waits for nobody any more
@@ -91,6 +91,9 @@ func (m *Manager) startPull(s *Session) {
 	link := s.Link()
 	if l == nil || s.pulling || !s.behind || s.lost || link == nil { // who lost it just now says so next
 		return
+	}
+	if s.newcomer() > 0 {
+		return // it will say whether it takes what is owed, which comes first
 	}
 	if c := l.catching; c != nil && c != s && !c.reachable() && s.reachable() && !(s.sm != nil && s.sm.redoing) {
 		return // s is the next to get what is owed, and that comes first

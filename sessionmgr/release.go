@@ -54,9 +54,12 @@ func (p *pipeline) again(b *batch) {
 }
 
 // later runs fn with the token in a moment.
-func (p *pipeline) later(fn func()) {
+func (p *pipeline) later(fn func()) { p.in(lingerTime, fn) }
+
+// in runs fn with the token after a while.
+func (p *pipeline) in(d time.Duration, fn func()) {
 	m := p.m
-	time.AfterFunc(lingerTime, func() {
+	time.AfterFunc(d, func() {
 		if !m.quiet.Load() {
 			m.pipe.run(fn)
 			m.FlushTouched()

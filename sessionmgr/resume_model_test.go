@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"weir/jid"
 	"weir/stanza"
@@ -131,6 +132,7 @@ func (md *resumeModel) connect(account string, p *phone) *line {
 
 func (md *resumeModel) start() {
 	md.h = newHouseOn(md.t, md.store, func(o *Options) { o.Archive = ArchiveAlways })
+	md.h.patience = 5 * time.Millisecond
 	if err := md.h.Restore(context.Background()); err != nil {
 		md.fatal("%v", err)
 	}
@@ -400,7 +402,11 @@ func TestResumeModel(t *testing.T) {
 						md.log("%s resumes", p.name)
 						md.resume(p)
 					}
-					md.h.settle()
+					md.h.until(func() (caught bool) { // a newcomer's messages wait a while
+						md.h.settle()
+						md.h.inOrder(func() { caught = !p.line.behind })
+						return caught
+					})
 					md.copies(p)
 					md.end(p)
 				}

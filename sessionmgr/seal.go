@@ -312,7 +312,7 @@ func (p *pipeline) targets(b *batch, it *item, targets []target) (_ []target, wa
 func (p *pipeline) target(b *batch, d *Delivery) target {
 	s := d.To
 	t := target{tag: s.queue.tag, copy: d.copy}
-	if s.up() && !s.behind && !p.overrun(s) && !p.slow(s) {
+	if s.up() && !s.behind && !p.overrun(s) && !p.slow(s) && !p.early(s) {
 		d.live, t.live = true, true
 		if a := s.sm; a != nil {
 			a.begin(b.no)
