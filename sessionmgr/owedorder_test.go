@@ -89,7 +89,11 @@ func TestOwedNotKept(t *testing.T) {
 	romeo.enable()
 	juliet := h.bind("juliet@verona.lit/a")
 	juliet.enable()
-	h.settle()
+	h.until(func() (calm bool) { // nothing is recorded in a moment
+		h.settle()
+		h.inOrder(func() { calm = len(h.pipe.behind)+len(h.pipe.lingering) == 0 })
+		return calm
+	})
 	g.set(true, nil)
 	tybalt.send("<message to='romeo@verona.lit'><body>x</body></message>")
 	romeo.send("<message to='juliet@verona.lit' type='chat'><body>first</body></message>")
