@@ -81,6 +81,7 @@ func (s *Server) Reload(context.Context) (admin.Reloaded, error) {
 		r.Changed = slices.DeleteFunc(r.Changed, func(key string) bool { return key == "log.level" })
 		r.Restart = append(r.Restart, "log.level")
 	}
+	r.Changed = append(r.Changed, s.policiesPutBack(cfg, r.Changed)...)
 	config.Take(&now, cfg, r.Changed)
 	if err := s.obey(now); err != nil {
 		return admin.Reloaded{Changed: []string{}, Restart: []string{}}, err
@@ -94,6 +95,23 @@ func (s *Server) Reload(context.Context) (admin.Reloaded, error) {
 	}
 	s.Log.Info("certificates read again")
 	return r, nil
+}
+
+// policiesPutBack names the settings of policies that are in force otherwise than
+// configured, since they were set on the control socket, beside those in changed:
+// a reload ends that.
+func (s *Server) policiesPutBack(cfg config.Config, changed []string) (keys []string) {
+	set, _ := s.Sessions.Policies()
+	for key, differs := range map[string]bool{
+		"policy.classes": !slices.Equal(set.Options().Classes, cfg.Policy.Classes),
+		"policy.rules":   !slices.Equal(set.Options().Rules, cfg.Policy.Rules),
+	} {
+		if differs && !slices.Contains(changed, key) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // obey has the settings hold that can change. They are valid, or config.Load had

@@ -17,6 +17,9 @@ func (c *Control) explainMessage(_ http.ResponseWriter, r *http.Request) (any, e
 	}
 	st, err := c.sessions.ExplainMessage(r.Context(), j, r.PathValue("id"))
 	if errors.Is(err, sessionmgr.ErrNoMessage) {
+		if _, err := c.users.Role(r.Context(), j); err != nil {
+			return nil, about(j, err)
+		}
 		return nil, problemf(http.StatusNotFound, "the log of %s has no message %q: give its id in the archive, its origin-id or the id that its sender gave it; "+
 			"messages that aren't kept, such as chat states, are in no log", j, r.PathValue("id"))
 	}

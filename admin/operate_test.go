@@ -74,7 +74,7 @@ func TestReload(t *testing.T) {
 		s.Load = func() (config.Config, error) {
 			read, err := config.Load(config.Source{File: file})
 			now := cfg
-			now.Session, now.Roster, now.Stream = read.Session, read.Roster, read.Stream
+			now.Session, now.Roster, now.Stream, now.Policy = read.Session, read.Roster, read.Stream, read.Policy
 			return now, err
 		}
 	})
@@ -107,6 +107,12 @@ func TestReload(t *testing.T) {
 	write("")
 	reload("stream.stanza_bytes session.max_sessions", "")
 	login(t, s, "juliet", "chamber")
+	// What was set on the socket ends with a reload, which says so.
+	if _, err := c.SetPolicies(t.Context(), admin.PolicyChange{Classes: []string{"phone software=x"}, Rules: []string{"single"}}); err != nil {
+		t.Fatal(err)
+	}
+	reload("policy.classes policy.rules", "")
+	reload("", "")
 }
 
 // TestStop: who asks for a stop hears how it goes, and of its end when the store is

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"weir/auth"
 	"weir/policy"
 	"weir/sessionmgr"
 )
@@ -137,6 +138,9 @@ func (c *Control) testPolicy(_ http.ResponseWriter, r *http.Request) (any, error
 	}
 	if t.Role == "" {
 		t.Role = role
+	}
+	if err := auth.CheckRole(t.Role); err != nil {
+		return nil, about(j, err)
 	}
 	if q.Has("rule") || q.Has("class") {
 		rules := q["rule"]

@@ -46,6 +46,7 @@ func TestPolicies(t *testing.T) {
 		{admin.PolicyTest{Resource: "a\x01b"}, "that can't be a resource"},
 		{admin.PolicyTest{Account: "nobody@localhost"}, "no such account"},
 		{admin.PolicyTest{Account: "nobody@localhost", Role: "guest"}, "no such account"},
+		{admin.PolicyTest{Role: "Guest!"}, "juliet@localhost: no role: "},
 		{admin.PolicyTest{Account: "juliet@localhost/x"}, "has a resource"},
 		{admin.PolicyTest{Account: "@"}, "is not an address"},
 	} {

@@ -70,6 +70,9 @@ func filter(r *http.Request) (f sessionmgr.Filter, err error) {
 		if err != nil {
 			return f, problemf(http.StatusBadRequest, "account %q: %v", q.Account, err)
 		}
+		if account.Local() == "" {
+			return f, problemf(http.StatusBadRequest, "account %q: an account has the form user@domain", q.Account)
+		}
 		f.Account = account.Bare()
 	}
 	if q.Address != "" {

@@ -87,8 +87,11 @@ func TestUserMistakes(t *testing.T) {
 		{"role of unknown", func(ctx context.Context) error { _, err := c.SetRole(ctx, "a@localhost", "admin"); return err }, 404, "a@localhost: no such account"},
 		{"bad role", func(ctx context.Context) error { _, err := c.SetRole(ctx, "romeo@localhost", "A"); return err }, 400, "romeo@localhost: no role: its name consists of letters a to z, digits and hyphens, a letter first"},
 		{"disable of unknown", func(ctx context.Context) error { _, err := c.SetDisabled(ctx, "a@localhost", true); return err }, 404, "a@localhost: no such account"},
+		{"message of unknown", func(ctx context.Context) error { _, err := c.ExplainMessage(ctx, "a@localhost", "m1"); return err }, 404, "a@localhost: no such account"},
+		{"unknown message", func(ctx context.Context) error { _, err := c.ExplainMessage(ctx, "juliet@localhost", "m1"); return err }, 404, `the log of juliet@localhost has no message "m1": `},
 		{"list of a bad domain", func(ctx context.Context) error { _, err := c.Users(ctx, "a@b"); return err }, 400, `"a@b" is not a domain: `},
 		{"sessions of a bad address", func(ctx context.Context) error { _, err := c.Sessions(ctx, "@"); return err }, 400, `account "@": `},
+		{"sessions of a domain", func(ctx context.Context) error { _, err := c.Sessions(ctx, "localhost"); return err }, 400, `account "localhost": an account has the form user@domain`},
 	} {
 		var no *admin.Failed
 		if err := x.call(t.Context()); !errors.As(err, &no) || no.Status != x.status || !strings.HasPrefix(no.Text, x.want) {

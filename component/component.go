@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -110,23 +111,15 @@ func New(o Options, m *sessionmgr.Manager) (*Server, error) {
 	if o.SecretFile == "" {
 		return srv, nil
 	}
-	f, err := os.Open(o.SecretFile)
+	secrets, mode, err := readSecrets(o.SecretFile, m.Local)
 	if err != nil {
-		return nil, fmt.Errorf("component: the secrets: %w", err)
+		return nil, err
 	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err == nil && !fi.Mode().IsRegular() {
-		err = errors.New("it is no file")
-	}
-	if err == nil {
-		err = srv.read(f)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("component: the secrets in %s: %w", o.SecretFile, err)
-	}
-	if mode := fi.Mode().Perm(); mode&0o077 != 0 {
+	if mode&0o077 != 0 {
 		o.Log.Warn("other users may read the secrets of components: chmod 600", "file", o.SecretFile, "mode", fmt.Sprintf("%04o", mode))
+	}
+	for name, secret := range secrets {
+		srv.domains[name] = &domain{name: name, secret: secret, srv: srv}
 	}
 	for name, d := range srv.domains {
 		m.HandleService(name, d)
@@ -140,9 +133,39 @@ const (
 	maxSecrets = 1 << 20
 )
 
-// read reads the file: each line is a domain and its secret; empty ones and those that begin
+// CheckSecrets reads the file with the secrets of components as a server with these
+// domains would, and says what is wrong with it.
+func CheckSecrets(file string, domains []string) error {
+	_, _, err := readSecrets(file, func(d string) bool { return slices.Contains(domains, d) })
+	return err
+}
+
+// readSecrets returns the secrets in a file by domain, and the file's mode. local
+// reports whether a domain is one of the server's.
+func readSecrets(name string, local func(domain string) bool) (map[string]string, fs.FileMode, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, fmt.Errorf("component: the secrets: %w", err)
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = errors.New("it is no file")
+	}
+	var secrets map[string]string
+	if err == nil {
+		secrets, err = parseSecrets(f, local)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("component: the secrets in %s: %w", name, err)
+	}
+	return secrets, fi.Mode().Perm(), nil
+}
+
+// parseSecrets reads the file: each line is a domain and its secret; empty ones and those that begin
 // with # are passed over. Errors have no secret in them.
-func (srv *Server) read(r io.Reader) error {
+func parseSecrets(r io.Reader, local func(domain string) bool) (map[string]string, error) {
+	secrets := map[string]string{}
 	in := bufio.NewScanner(io.LimitReader(r, maxSecrets))
 	for n := 1; in.Scan(); n++ {
 		line := strings.TrimSpace(in.Text())
@@ -154,17 +177,17 @@ func (srv *Server) read(r io.Reader) error {
 		j, err := jid.New("", name, "")
 		switch {
 		case err != nil || strings.ContainsAny(name, "@/"):
-			return fmt.Errorf("line %d: %q is not a domain", n, name)
-		case srv.m.Local(j.Domain()):
-			return fmt.Errorf("line %d: %s is a domain of this server itself", n, j.Domain())
-		case srv.domains[j.Domain()] != nil:
-			return fmt.Errorf("line %d: %s stands there twice", n, j.Domain())
+			return nil, fmt.Errorf("line %d: %q is not a domain", n, name)
+		case local(j.Domain()):
+			return nil, fmt.Errorf("line %d: %s is a domain of this server itself", n, j.Domain())
+		case secrets[j.Domain()] != "":
+			return nil, fmt.Errorf("line %d: %s stands there twice", n, j.Domain())
 		case len(secret) < minSecret:
-			return fmt.Errorf("line %d: the secret of %s has to have %d characters or more", n, j.Domain(), minSecret)
+			return nil, fmt.Errorf("line %d: the secret of %s has to have %d characters or more", n, j.Domain(), minSecret)
 		}
-		srv.domains[j.Domain()] = &domain{name: j.Domain(), secret: secret, srv: srv}
+		secrets[j.Domain()] = secret
 	}
-	return in.Err()
+	return secrets, in.Err()
 }
 
 // Connected returns the domains whose components are connected, sorted.

@@ -45,6 +45,9 @@ func TestSecrets(t *testing.T) {
 		if err == nil && srv.Connected() != nil {
 			t.Error("somebody is connected")
 		}
+		if told := CheckSecrets(secrets(t, text), []string{"verona.lit"}); (told == nil) != (err == nil) {
+			t.Errorf("%.40q: a check says %v, the start %v", text, told, err)
+		}
 		h.Close()
 	}
 	h := sessiontest.New()

@@ -136,6 +136,7 @@ func (s *Stream) header(tok *xmlstream.Token) {
 	case prefixed != "":
 		s.fail(stream.BadNamespacePrefix, "the header declares more than the stream needs")
 	case s.domain == nil || j != j.Host():
+		s.srv.o.Log.Warn("a component was refused: its domain isn't in the file", "domain", name, "remote", s.conn.RemoteAddr())
 		s.fail(stream.HostUnknown, "no component of that name is configured")
 	default:
 		s.scan.Reset(s.srv.o.limits())

@@ -12,7 +12,9 @@ import (
 
 	"weir"
 	"weir/auth"
+	"weir/component"
 	"weir/config"
+	"weir/modules/events/webhook"
 	"weir/netserver"
 )
 
@@ -62,6 +64,29 @@ func (c *checker) tokenKey(name string) {
 	default:
 		c.add(checkOK, subject, "", "%s", name)
 	}
+}
+
+// secrets looks at the files with the secrets of components and of the webhook.
+func (c *checker) secrets(cfg config.Config) {
+	if name := cfg.Component.SecretFile; name != "" {
+		c.secret("secrets of components", name, component.CheckSecrets(name, cfg.Domains))
+	}
+	if name := cfg.Webhook.SecretFile; name != "" && len(cfg.Webhook.Targets) > 0 {
+		c.secret("secret of the webhook", name, webhook.CheckSecret(name))
+	}
+}
+
+// secret tells of a file with secrets what reading it gave.
+func (c *checker) secret(subject, name string, err error) {
+	if err != nil {
+		c.add(checkFail, subject, "", "%v", err)
+		return
+	}
+	if fi, err := os.Stat(name); err == nil && fi.Mode().Perm()&0o077 != 0 {
+		c.add(checkWarn, subject, "chmod 600 "+name, "other users may read %s (mode %04o)", name, fi.Mode().Perm())
+		return
+	}
+	c.add(checkOK, subject, "", "%s", name)
 }
 
 // newFolder looks whether a folder can be made.

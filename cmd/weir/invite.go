@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ either, whoever is invited chooses one.`,
 		Example: `  weir invite create
   weir invite create juliet@localhost --life 48h
   weir invite create --contact romeo@localhost --uses 5`,
-		Args: cobra.MaximumNArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		Args: atMostOne("an address or a domain"), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := userFlagsOf(cmd)
 	cmd.Flags().DurationVar(&life, "life", 0, "how long it is good (like `48h`; default as configured, 7 days)")
@@ -51,6 +52,9 @@ either, whoever is invited chooses one.`,
 			if name, domain, ok := strings.Cut(args[0], "@"); ok {
 				in.Name, in.Domain = name, domain
 			}
+		}
+		if in.Uses < 1 {
+			return errors.New("--uses takes a number of 1 or more")
 		}
 		if life != 0 {
 			in.Life = life.String()

@@ -108,6 +108,16 @@ func runGroup(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%s\n`%s --help` lists the commands", text, cmd.CommandPath())
 }
 
+// atMostOne is cobra.MaximumNArgs(1) with an error that says what is too much.
+func atMostOne(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return fmt.Errorf("%s takes only %s, not %q too", cmd.CommandPath(), name, args[1])
+		}
+		return nil
+	}
+}
+
 // exactly is cobra.ExactArgs with an error that says what is missing.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

@@ -78,7 +78,7 @@ func sessionListCommand() *cobra.Command {
 		Long: `List the sessions of all accounts, or of one. Streams that have not logged in yet
 are listed too, without an address.`,
 		Example: "  weir session list\n  weir session list juliet@localhost\n  weir session list --state hibernating\n  weir session list --json",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMostOne("an account"),
 	}
 	flags := sessionFlagsOf(cmd)
 	query := queryOf(cmd)

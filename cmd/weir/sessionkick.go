@@ -31,7 +31,7 @@ func sessionCountCommand() *cobra.Command {
 		Short:   "Count sessions",
 		Long:    "Count the sessions of all accounts, or of one, or those that the flags mean.",
 		Example: "  weir session count --state available\n  weir session count --software Gajim",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMostOne("an account"),
 	}
 	flags := sessionFlagsOf(cmd)
 	query := queryOf(cmd)
@@ -65,7 +65,7 @@ account with "weir user disable" to keep it out.`,
 		Example: `  weir session kick juliet@localhost/balcony --text "please update your client"
   weir session kick --account juliet@localhost
   weir session kick --software "Old Client" --text "please update your client"`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("the id or the full address of a session"),
 	}
 	flags := sessionFlagsOf(cmd)
 	query := queryOf(cmd)

@@ -31,7 +31,7 @@ unless --bodies is given; attributes, such as names of contacts, stay.`,
   weir session watch juliet@localhost --stanzas
   weir session watch --software "Old Client" --for 10m
   weir session watch juliet@localhost --record juliet.txtar`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("an account"),
 	}
 	flags := sessionFlagsOf(cmd)
 	query := queryOf(cmd)

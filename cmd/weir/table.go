@@ -59,7 +59,7 @@ func ago(now, t time.Time) string {
 
 // until says how long it is to something.
 func until(now, t time.Time) string {
-	if d := t.Sub(now); d >= time.Second {
+	if d := t.Sub(now).Round(time.Second); d >= time.Second { // what was promised a moment ago is still all there
 		return "in " + span(d)
 	}
 	return "now"

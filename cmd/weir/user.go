@@ -212,7 +212,7 @@ func userListCommand() *cobra.Command {
 		Short:   "List accounts",
 		Long:    "List the accounts of all domains, or of one.",
 		Example: "  weir user list\n  weir user list example.org --json",
-		Args:    cobra.MaximumNArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    atMostOne("a domain"), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := userFlagsOf(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

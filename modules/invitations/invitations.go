@@ -99,10 +99,10 @@ type Contacts interface {
 var (
 	ErrNotFound = errors.New("invitations: there is no such invitation, or not any more")
 	ErrTaken    = errors.New("invitations: that name is taken")
-	ErrOff      = errors.New("invitations: they are off; set enabled = true in [invitations]")
+	ErrOff      = errors.New("invitations: invitations are off; set enabled = true in [invitations]")
 	ErrTooMany  = errors.New("invitations: too many are open already")
 	// ErrBad is wrapped with the reason.
-	ErrBad = errors.New("invitations: can't be")
+	ErrBad = errors.New("invitations: such an invitation can't be made")
 )
 
 // Module keeps the invitations of one server.

@@ -61,6 +61,12 @@ func readSecret(name string, log *slog.Logger) ([]byte, error) {
 	return b, nil
 }
 
+// CheckSecret reads the file with the secret and says what is wrong with it.
+func CheckSecret(file string) error {
+	_, err := readSecret(file, slog.New(slog.DiscardHandler))
+	return err
+}
+
 // transport makes connections for posts: none leads elsewhere than configured.
 func transport() http.RoundTripper {
 	return &http.Transport{
