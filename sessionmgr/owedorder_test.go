@@ -104,3 +104,43 @@ func TestOwedNotKept(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// What waits for a session that leaves meanwhile is owed, and comes before what finds
+// nobody then.
+func TestOwedAsItsReaderLeaves(t *testing.T) {
+	h, g := newGatedHouse(t)
+	romeo, juliet := h.online("romeo@verona.lit/b", 0), h.online("juliet@verona.lit/a", 0)
+	g.set(true, nil)
+	h.Submit(Entry{Writes: writes()}) // with the store, and romeo waits for the next
+	h.Submit(Entry{From: romeo.Session, Writes: writes()})
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>first</body></message>")
+	h.Kick(juliet.Session, Cause{Kicked, "gone"}, nil)
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>second</body></message>")
+	g.set(false, nil)
+	h.settle()
+	next := h.bind("juliet@verona.lit/b")
+	next.available(0)
+	h.settle()
+	if got := next.seen(); got != "first second" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// What was on its way to a session stays before what finds nobody later, and is owed
+// to that session when it comes back.
+func TestOwedBehindWhatWasOnItsWay(t *testing.T) {
+	h, g := newGatedHouse(t)
+	romeo, juliet := h.online("romeo@verona.lit/b", 0), h.online("juliet@verona.lit/a", 0)
+	g.set(true, nil)
+	h.Submit(Entry{Writes: writes()})
+	h.Submit(Entry{From: romeo.Session, Writes: writes()})
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>first</body></message>")
+	juliet.reach.Store(-1)
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>second</body></message>")
+	juliet.reach.Store(0)
+	g.set(false, nil)
+	h.settle()
+	if got := juliet.seen(); got != "first second" {
+		t.Errorf("got %q", got)
+	}
+}
