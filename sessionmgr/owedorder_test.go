@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"weir/stanza"
 	"weir/storage"
 )
 
@@ -143,4 +144,57 @@ func TestOwedBehindWhatWasOnItsWay(t *testing.T) {
 	if got := juliet.seen(); got != "first second" {
 		t.Errorf("got %q", got)
 	}
+}
+
+// Several sessions wait until it is known what one that was owed something has
+// written: one that takes its time then doesn't hold up the others.
+func TestEachGoesOnBehindOneThatCatchesUp(t *testing.T) {
+	h := newHouse(t)
+	romeo := h.online("romeo@verona.lit/b", 0)
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>one</body></message>")
+	h.settle()
+	var all [3]*client
+	for i, name := range []string{"first", "second", "third"} {
+		all[i] = h.bind("juliet@verona.lit/" + name)
+	}
+	all[0].slow, all[1].slow = true, true
+	all[0].available(0)
+	all[0].want("one") // and it is not written
+	all[0].available(-1)
+	all[1].available(0)
+	all[2].available(0)
+	romeo.send("<message to='juliet@verona.lit/second' type='chat'><body>two</body></message>")
+	romeo.send("<message to='juliet@verona.lit/third' type='chat'><body>three</body></message>")
+	h.settle()
+	all[0].wake()
+	all[1].want("two") // and it is not written
+	all[2].want("three")
+}
+
+// A session that has what it was owed still to acknowledge, and may take over
+// nothing more until then, gets what is its own.
+func TestPullsWhereNothingCanBeClaimed(t *testing.T) {
+	h := newHouse(t)
+	romeo := h.online("romeo@verona.lit/b", 0)
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>zero</body></message>")
+	juliet := h.bind("juliet@verona.lit/a")
+	juliet.enable()
+	juliet.available(0)
+	juliet.want("zero") // a claim, not acknowledged
+	old := h.bind("juliet@verona.lit/old")
+	old.enable()
+	romeo.send("<message to='juliet@verona.lit/old' type='chat'><body>left</body></message>")
+	old.want("left")
+	h.Kick(old.Session, Cause{Kicked, "gone"}, nil)
+	h.settle()
+	h.inOrder(func() { juliet.behind = true }) // as if it had waited for another
+	st, err := stanza.New(stanza.Message, "chat", "", romeo.JID(), juliet.JID(), []byte("<thread>typing</thread>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	romeo.send(string(st.AppendTo(nil)))
+	h.inOrder(func() { h.startOwed(juliet.ledger, juliet.Session) })
+	juliet.want("typing")
+	juliet.ack(1)
+	juliet.want("left")
 }
