@@ -3,6 +3,7 @@ package c2s
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"weir/auth"
@@ -16,12 +17,14 @@ type unbinding struct {
 	sess *sessionmgr.Session
 	swap func() *sessionmgr.Session
 	done func(over bool)
+
+	begun atomic.Bool // or given up: whoever sets it calls done
 }
 
 // Unbind implements sessionmgr.Unbinder: the stream goes back to Authenticated, and
 // its client may bind again.
 func (s *Stream) Unbind(sess *sessionmgr.Session, swap func() *sessionmgr.Session, done func(over bool)) {
-	u := &unbinding{sess, swap, done}
+	u := &unbinding{sess: sess, swap: swap, done: done}
 	if !s.unbinding.CompareAndSwap(nil, u) { // it is given up already
 		go done(true)
 		return
@@ -35,7 +38,8 @@ func (s *Stream) Unbind(sess *sessionmgr.Session, swap func() *sessionmgr.Sessio
 
 // keepBound has a wish end that comes too late.
 func (s *Stream) keepBound() {
-	if u := s.unbinding.Swap(nil); u != nil {
+	if u := s.unbinding.Load(); u != nil && u.begun.CompareAndSwap(false, true) {
+		s.unbinding.Store(nil)
 		go u.done(true)
 	}
 }
@@ -48,8 +52,16 @@ func (s *Stream) unbind() bool {
 		s.keepBound()
 		return false
 	}
+	if !u.begun.CompareAndSwap(false, true) {
+		return false
+	}
 	s.Work(func(ctx context.Context) {
 		s.srv.sm.Settle(ctx, u.sess, s)
+		if s.closing.Load() { // a session that its client may resume is kept
+			s.unbinding.Store(nil)
+			u.done(true)
+			return
+		}
 		words := s.lastWords()
 		_ = s.send(func(dst []byte) []byte { return append(dst, words...) })
 		next := u.swap()

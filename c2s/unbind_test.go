@@ -199,3 +199,30 @@ func TestUnbindLeavesTimeToBind(t *testing.T) {
 		}
 	})
 }
+
+// TestUnbindAsTheConnectionBreaks: while the session of a stream ends its connection
+// does too. The end is told once, and the next session ends with it.
+func TestUnbindAsTheConnectionBreaks(t *testing.T) {
+	h := newHouse(t)
+	c := h.dial().bind("juliet", "balcony")
+	s := h.byJID("juliet@verona.lit/balcony")
+	link := s.Link().(*Stream)
+	told := make(chan unbound, 3)
+	h.sm.Hooks.Unbound.Add("test", 0, func(context.Context, *sessionmgr.Session) {
+		c.conn.Close()
+		link.keepBound() // as Closed does
+	})
+	must(t, h.sm.Unbind(s, "", func(next *sessionmgr.Session, err error) { told <- unbound{next, err} }))
+	if why := h.cause(); why.Code != sessionmgr.GaveUp {
+		t.Errorf("ended as %v", why)
+	}
+	if why := h.cause(); why.Code != sessionmgr.LinkLost {
+		t.Errorf("the next ended as %v", why)
+	}
+	if u := <-told; u.err != nil || u.next == nil {
+		t.Errorf("told %v, %v", u.next, u.err)
+	}
+	if n := len(told); n > 0 {
+		t.Errorf("told %d times more", n)
+	}
+}

@@ -165,7 +165,7 @@ func (h *Handler) Start(ctx context.Context) error {
 		if h.o.Hibernating != Stay {
 			h.goOn(&w, s, left[s], last)
 		}
-		if s.Available() && h.traces.keep > 0 { // an older server left none
+		if s.Available() && h.traces.keep() > 0 { // an older server left none
 			h.traces.put(&w, s.JID())
 		}
 		return true

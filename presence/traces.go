@@ -41,7 +41,6 @@ type traces struct {
 	m       *sessionmgr.Manager
 	store   storage.Store
 	records storage.Map
-	keep    time.Duration // 0: nobody resumes, so nothing is kept
 
 	mu      sync.Mutex // guards what is below
 	left    map[jid.JID][]trace
@@ -50,18 +49,23 @@ type traces struct {
 }
 
 func newTraces(m *sessionmgr.Manager, st storage.Store) *traces {
-	t := &traces{m: m, store: st, records: storage.NewMap(st, tableTraces), left: make(map[jid.JID][]trace)}
-	if longest := m.LongestAbsence(); longest > 0 {
-		t.keep = longest + traceSlack
+	return &traces{m: m, store: st, records: storage.NewMap(st, tableTraces), left: make(map[jid.JID][]trace)}
+}
+
+// keep is for how long a trace is kept, by the settings of now; 0: nobody resumes, so
+// none is.
+func (t *traces) keep() time.Duration {
+	if longest := t.m.LongestAbsence(); longest > 0 {
+		return longest + traceSlack
 	}
-	return t
+	return 0
 }
 
 // came notes that a resource becomes available. It returns what has to be written
 // before others see that. The session's own record goes with the same commit: who
 // was seen before a crash is available after it, or has left a trace.
 func (t *traces) came(full jid.JID) (w storage.Batch) {
-	if t.keep > 0 {
+	if t.keep() > 0 {
 		t.take(full)
 		t.put(&w, full)
 	}
@@ -94,13 +98,14 @@ func (t *traces) set(account jid.JID, list []trace) {
 
 // went notes that a resource isn't available any more, as others are told.
 func (t *traces) went(full jid.JID) {
-	if t.keep == 0 {
+	keep := t.keep()
+	if keep == 0 {
 		return
 	}
 	account := full.Bare()
 	t.mu.Lock()
 	list := slices.DeleteFunc(slices.Clone(t.left[account]), func(x trace) bool { return x.full == full })
-	list = append(list, trace{full, time.Now().Add(t.keep)})
+	list = append(list, trace{full, time.Now().Add(keep)})
 	var over []jid.JID
 	for len(list) > maxTraces {
 		over, list = append(over, list[0].full), list[1:]
@@ -121,7 +126,7 @@ func (t *traces) of(account jid.JID) []trace {
 // wind sets the timer where there is something to sweep; mu is held.
 func (t *traces) wind() {
 	if t.timer == nil && !t.stopped && len(t.left) > 0 {
-		t.timer = time.AfterFunc(t.keep/8, t.sweep)
+		t.timer = time.AfterFunc(max(t.keep(), traceSlack)/8, t.sweep)
 	}
 }
 
@@ -132,7 +137,7 @@ func (t *traces) sweep() {
 	t.mu.Lock()
 	for account, list := range t.left {
 		n := 0
-		for n < len(list) && !now.Before(list[n].until) {
+		for n < len(list) && !now.Before(list[n].until) { // not in order once the settings have changed: those wait
 			over = append(over, list[n].full)
 			n++
 		}
@@ -223,7 +228,7 @@ func (t *traces) read(ctx context.Context, account string) error {
 	if err != nil {
 		return err
 	}
-	if t.keep == 0 {
+	if t.keep() == 0 {
 		t.forget(all)
 		return nil
 	}

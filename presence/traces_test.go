@@ -229,3 +229,19 @@ func TestNobodyCameBetween(t *testing.T) {
 		watcher.want()
 	})
 }
+
+// TestTracesKeepToTheSettings: a longer time for resumptions holds for traces too.
+func TestTracesKeepToTheSettings(t *testing.T) {
+	h := newHouse(t, Options{})
+	for _, keep := range []time.Duration{48 * time.Hour, time.Hour} {
+		o := sessionmgr.Options{Domains: []string{"example.com", "example.net"}, Hibernate: keep}
+		if err := h.SetOptions(o); err != nil {
+			t.Fatal(err)
+		}
+		h.h.traces.went(jid.MustParse(juliet))
+		left := h.h.traces.of(jid.MustParse(juliet).Bare())
+		if len(left) != 1 || time.Until(left[0].until).Round(time.Minute) != keep+traceSlack {
+			t.Errorf("with %v: %v", keep, left)
+		}
+	}
+}

@@ -92,8 +92,11 @@ func (h *Handler) returned(snap *Snapshot) {
 			continue
 		}
 		for _, source := range h.m.Sessions(x.left.Bare()) {
-			known := slices.ContainsFunc(snap.read, func(r reading) bool { return r.source == source })
-			if !known && (x.left.IsBare() || source.JID() == x.left) && !slices.Contains(x.to, source) && h.seen(source) != nil {
+			if !x.left.IsBare() && source.JID() != x.left || slices.Contains(x.to, source) || h.seen(source) == nil {
+				continue
+			}
+			known := slices.ContainsFunc(snap.read, func(r reading) bool { return r.source == source }) // all of them: rarely looked at
+			if !known {
 				snap.read = append(snap.read, reading{source: source, viewer: x.viewer, to: x.to})
 			}
 		}

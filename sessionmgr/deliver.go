@@ -228,7 +228,7 @@ func (p *pipeline) deliverOne(it *item, d *Delivery, shared *copies) {
 		p.appendTo(s, d.Stanza, sent{st: d.Stanza})
 	case s.sm != nil && (s.sm.redoing || !s.up()):
 		p.keepVolatile(s, d)
-	case s.behind && it.routed && d.Stanza.Kind == stanza.Message:
+	case s.behind && it.routed && d.Stanza.Kind == stanza.Message && !it.overtakes(s):
 		p.hold(it.From, *d, kept, shared)
 	case s.lost:
 		p.miss(it.From, *d, kept, shared)
@@ -245,6 +245,12 @@ func (p *pipeline) deliverOne(it *item, d *Delivery, shared *copies) {
 		}
 		s.tail.add(d.Stanza, shared, 0)
 	}
+}
+
+// overtakes reports whether a message goes to a session that is behind only because
+// of what was sealed after it, see comesFirst.
+func (it *item) overtakes(s *Session) bool {
+	return it.straight && s.sm == nil && s.ledger != nil && s.ledger.catching != s
 }
 
 // beginTail has the tail look at the link before more is waiting there.

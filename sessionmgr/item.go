@@ -68,7 +68,9 @@ type item struct {
 	size  int64  // of that record
 	waits bool   // that counts as waiting
 	hide  bool   // the record goes when it was delivered
-	hash  uint64 // under which it is remembered that it was sent, 0 if it isn't
+	// straight says that no session that it is for was behind when it was sealed.
+	straight bool
+	hash     uint64 // under which it is remembered that it was sent, 0 if it isn't
 }
 
 // weight is what an item that waits counts for at the bounds.

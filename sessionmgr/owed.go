@@ -149,8 +149,10 @@ func (m *Manager) startOwed(l *ledger, s *Session) {
 		}
 	case a == nil:
 		l.catching = s
-	case len(a.claim) > 0 && !a.mayClaim(l):
-		return // claimDone looks again
+	case len(a.claim) > 0 && !a.mayClaim(l): // claimDone looks again
+		if !s.behind {
+			return
+		}
 	default:
 		a.take(l)
 		m.pipe.number(&item{Entry: Entry{From: s}, rec: true, prepare: func(b *batch) { b.ledger(l) }})

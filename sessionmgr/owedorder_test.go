@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"weir/stanza"
 	"weir/storage"
 )
 
@@ -157,4 +158,97 @@ func TestNewcomersWithoutPresence(t *testing.T) {
 	}
 	h.until(func() bool { return silent.seen() != "" })
 	silent.want("second")
+}
+
+// What waits for a session that leaves meanwhile is owed, and comes before what finds
+// nobody then.
+func TestOwedAsItsReaderLeaves(t *testing.T) {
+	h, g := newGatedHouse(t)
+	romeo, juliet := h.online("romeo@verona.lit/b", 0), h.online("juliet@verona.lit/a", 0)
+	g.set(true, nil)
+	h.Submit(Entry{Writes: writes()}) // with the store, and romeo waits for the next
+	h.Submit(Entry{From: romeo.Session, Writes: writes()})
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>first</body></message>")
+	h.Kick(juliet.Session, Cause{Kicked, "gone"}, nil)
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>second</body></message>")
+	g.set(false, nil)
+	h.settle()
+	next := h.bind("juliet@verona.lit/b")
+	next.available(0)
+	h.settle()
+	if got := next.seen(); got != "first second" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// What was on its way to a session stays before what finds nobody later, and is owed
+// to that session when it comes back.
+func TestOwedBehindWhatWasOnItsWay(t *testing.T) {
+	h, g := newGatedHouse(t)
+	romeo, juliet := h.online("romeo@verona.lit/b", 0), h.online("juliet@verona.lit/a", 0)
+	g.set(true, nil)
+	h.Submit(Entry{Writes: writes()})
+	h.Submit(Entry{From: romeo.Session, Writes: writes()})
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>first</body></message>")
+	juliet.reach.Store(-1)
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>second</body></message>")
+	juliet.reach.Store(0)
+	g.set(false, nil)
+	h.settle()
+	if got := juliet.seen(); got != "first second" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Several sessions wait until it is known what one that was owed something has
+// written: one that takes its time then doesn't hold up the others.
+func TestEachGoesOnBehindOneThatCatchesUp(t *testing.T) {
+	h := newHouse(t)
+	romeo := h.online("romeo@verona.lit/b", 0)
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>one</body></message>")
+	h.settle()
+	var all [3]*client
+	for i, name := range []string{"first", "second", "third"} {
+		all[i] = h.bind("juliet@verona.lit/" + name)
+	}
+	all[0].slow, all[1].slow = true, true
+	all[0].available(0)
+	all[0].want("one") // and it is not written
+	all[0].available(-1)
+	all[1].available(0)
+	all[2].available(0)
+	romeo.send("<message to='juliet@verona.lit/second' type='chat'><body>two</body></message>")
+	romeo.send("<message to='juliet@verona.lit/third' type='chat'><body>three</body></message>")
+	h.settle()
+	all[0].wake()
+	all[1].want("two") // and it is not written
+	all[2].want("three")
+}
+
+// A session that has what it was owed still to acknowledge, and may take over
+// nothing more until then, gets what is its own.
+func TestPullsWhereNothingCanBeClaimed(t *testing.T) {
+	h := newHouse(t)
+	romeo := h.online("romeo@verona.lit/b", 0)
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>zero</body></message>")
+	juliet := h.bind("juliet@verona.lit/a")
+	juliet.enable()
+	juliet.available(0)
+	juliet.want("zero") // a claim, not acknowledged
+	old := h.bind("juliet@verona.lit/old")
+	old.enable()
+	romeo.send("<message to='juliet@verona.lit/old' type='chat'><body>left</body></message>")
+	old.want("left")
+	h.Kick(old.Session, Cause{Kicked, "gone"}, nil)
+	h.settle()
+	h.inOrder(func() { juliet.behind = true }) // as if it had waited for another
+	st, err := stanza.New(stanza.Message, "chat", "", romeo.JID(), juliet.JID(), []byte("<thread>typing</thread>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	romeo.send(string(st.AppendTo(nil)))
+	h.inOrder(func() { h.startOwed(juliet.ledger, juliet.Session) })
+	juliet.want("typing")
+	juliet.ack(1)
+	juliet.want("left")
 }

@@ -224,6 +224,7 @@ func (m *Manager) plan(s *Session, l *ledger) (c *chunk, w want, bound uint64, o
 		}
 		if a == nil {
 			l.catching = nil
+			m.goOn(l) // those who waited for that
 		}
 	}
 	if s.queue.sent >= s.queue.untold {
@@ -440,6 +441,7 @@ func (m *Manager) pulled(s *Session, l *ledger, epoch uint32) (ended bool) {
 		ended, s.pulling = true, false
 		if l.catching == s {
 			l.catching = nil
+			defer m.goOn(l)
 		}
 		if s.up() && s.ledger == l {
 			s.behind = false

@@ -175,22 +175,43 @@ func (it *item) receivers(fn func(*Session)) {
 			fn(it.Out[i].To)
 		}
 	}
+	it.carbons.each(func(d *Delivery) {
+		if !d.live {
+			fn(d.To)
+		}
+	})
 }
 
 // deliverNumbered delivers those stanzas of an item that have numbers, and takes
 // them out of it.
 func (p *pipeline) deliverNumbered(it *item) {
-	var rest []Delivery // the entry is its maker's
-	for i := range it.Out {
-		if d := &it.Out[i]; d.live {
-			p.deliverOne(it, d, nil)
+	it.Out = p.takeNumbered(it, it.Out)
+	if it.one.live {
+		p.deliverFollowed(it, &it.one)
+		it.one = Delivery{}
+	}
+	if c := it.carbons; c != nil {
+		c.wrap(false, false, 0)
+		it.carbons = &carbons{message: c.message, to: p.takeNumbered(it, c.to), from: p.takeNumbered(it, c.from)}
+	}
+}
+
+// takeNumbered delivers those of a list that have numbers, and returns the others.
+func (p *pipeline) takeNumbered(it *item, list []Delivery) (rest []Delivery) {
+	for i := range list { // which is its maker's
+		if d := &list[i]; d.live {
+			p.deliverFollowed(it, d)
 		} else {
 			rest = append(rest, *d)
 		}
 	}
-	it.Out = rest
-	if it.one.live {
-		p.deliverOne(it, &it.one, nil)
-		it.one = Delivery{}
+	return rest
+}
+
+// deliverFollowed delivers one stanza of an item before the others.
+func (p *pipeline) deliverFollowed(it *item, d *Delivery) {
+	if it.follow != nil && !d.copy {
+		d.To.follow(following{t: it.follow, st: d.Stanza})
 	}
+	p.deliverOne(it, d, nil)
 }

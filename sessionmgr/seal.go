@@ -53,7 +53,7 @@ func (p *pipeline) sealItem(b *batch, it *item) {
 	if it.prepare != nil {
 		it.prepare(b)
 	}
-	if it.log {
+	if it.log = it.log || p.logsAfterAll(it); it.log {
 		if first, twice := p.sentTwice(b, it); twice {
 			p.handledBefore(b, it, first)
 		} else {
@@ -78,6 +78,39 @@ func (p *pipeline) sealItem(b *batch, it *item) {
 	if it.chunk != nil {
 		p.sealChunk(b, it.chunk)
 	}
+}
+
+// logsAfterAll reports whether a message that was to need no record gets one, because
+// its receiver was lost, or fell behind, while it waited for the batch: what is
+// sealed after it for the same account comes after it (RFC 6120 §10.1).
+func (p *pipeline) logsAfterAll(it *item) bool {
+	st := it.message()
+	if st == nil || st.Kind != stanza.Message {
+		return false
+	}
+	var to *Session
+	here, known, straight := false, false, true
+	look := func(d *Delivery) {
+		if s := d.To; s != nil {
+			to, here, known = s, here || s.up(), known || s.ledger != nil
+			straight = straight && !s.behind
+		}
+	}
+	look(&it.one)
+	for i := range it.Out {
+		look(&it.Out[i])
+	}
+	it.straight = straight
+	switch {
+	case to == nil || !keptOffline(st):
+		return false
+	case here:
+		return p.logs(it)
+	case !known: // it is owed at once
+		it.owe = p.m.ledgers.loaded(to.JID().Bare())
+		return it.owe != nil
+	}
+	return true
 }
 
 // record has the batch write a session's record.
