@@ -51,6 +51,7 @@ type ledger struct {
 	trimmed  int64       // unix nanoseconds when the retention was last applied
 	lately   *sentLately // what its sessions have sent, nil where there is one at most
 	catching *Session    // without stream management: gets what is owed, or nil
+	parting  []*Session  // have ended meanwhile and still pull: each is the next, until it is known what it has
 	dead     bool        // the account was deleted: nothing is written any more
 	trims    bool        // a goroutine applies the retention
 
@@ -76,6 +77,20 @@ func (l *ledger) takeOpen() segment {
 	g.upTo = l.last
 	l.owed[0] = segment{after: l.last}
 	return g
+}
+
+// caught notes that a session has nothing to pull any more. It reports whether
+// others waited for it.
+func (l *ledger) caught(s *Session) bool {
+	l.parting = slices.DeleteFunc(l.parting, func(x *Session) bool { return x == s })
+	if l.catching != s {
+		return false
+	}
+	l.catching = nil
+	if len(l.parting) > 0 {
+		l.catching, l.parting = l.parting[0], l.parting[1:]
+	}
+	return true
 }
 
 // decide has what was undecided be looked at again, since a session has ended.

@@ -223,7 +223,7 @@ func (m *Manager) plan(s *Session, l *ledger) (c *chunk, w want, bound uint64, o
 			return c, w, bound, false
 		}
 		if a == nil {
-			l.catching = nil
+			l.caught(s)
 			m.goOn(l) // those who waited for that
 		}
 	}
@@ -439,8 +439,7 @@ func (m *Manager) pulled(s *Session, l *ledger, epoch uint32) (ended bool) {
 			}
 		}
 		ended, s.pulling = true, false
-		if l.catching == s {
-			l.catching = nil
+		if l.caught(s) {
 			defer m.goOn(l)
 		}
 		if s.up() && s.ledger == l {
@@ -474,8 +473,12 @@ func (m *Manager) leave(s *Session) {
 	m.pipe.bury(s, l)
 	s.followEnd()
 	s.ledger = nil
-	if s.pulling && s.sm == nil && l.catching == nil {
-		l.catching = s // until it is known what its link has written
+	if s.pulling && s.sm == nil && l.catching != s { // until it is known what its link has written
+		if l.catching == nil {
+			l.catching = s
+		} else {
+			l.parting = append(l.parting, s)
+		}
 	}
 	l.left++
 	l.decide()
