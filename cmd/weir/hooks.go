@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -25,27 +26,20 @@ where handlers may block.`,
 		Example: "  weir hooks\n  weir hooks --used\n  weir hooks --json",
 		Args:    cobra.NoArgs,
 	}
-	settings := settingsOf(cmd, false)
-	asJSON := cmd.Flags().Bool("json", false, "answer in JSON")
+	flags := sessionFlagsOf(cmd)
+	cmd.ValidArgsFunction = nil
 	used := cmd.Flags().Bool("used", false, "leave out points without handlers")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := settings.load()
-		if err != nil {
-			return err
-		}
-		t, err := running(cfg)
-		if err != nil {
-			return err
-		}
-		defer t.Client.Close()
-		all, err := t.Hooks(cmd.Context())
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return writeJSON(cmd.OutOrStdout(), all)
-		}
-		return showHooks(cmd.OutOrStdout(), all, *used)
+		return flags.with(cmd, func(ctx context.Context, t *target) error {
+			all, err := t.Hooks(ctx)
+			if err != nil {
+				return err
+			}
+			if flags.json {
+				return writeJSON(cmd.OutOrStdout(), all)
+			}
+			return showHooks(cmd.OutOrStdout(), all, *used)
+		})
 	}
 	return cmd
 }
