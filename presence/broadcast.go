@@ -31,7 +31,10 @@ func (h *Handler) available(ctx context.Context, s *sessionmgr.Session, st *stan
 		learned = h.contactsOf(s)
 		out = append(out, learned.Out...)
 	}
-	h.m.Submit(sessionmgr.Entry{From: s, Writes: trace, Out: out, Failed: func(error) []sessionmgr.Delivery { return out }})
+	h.m.Submit(sessionmgr.Entry{
+		From: s, Writes: trace, Out: out, Still: h.Still(&learned),
+		Failed: func(error) []sessionmgr.Delivery { return out },
+	})
 	h.Recheck(&learned)
 	h.takeBack(audience, st)
 	if s.State() == sessionmgr.Destroyed {

@@ -24,6 +24,8 @@ type reading struct {
 	source *sessionmgr.Session   // nil: nobody was at left
 	left   jid.JID               // full, or bare for all of an account
 	was    *stanza.Stanza        // what was passed on; nil: unavailable
+	passed *stanza.Stanza        // the same as it is in the snapshot's deliveries
+	denied bool                  // who is at left isn't to be seen
 	viewer jid.JID               // bare
 	to     []*sessionmgr.Session // who got it
 }
@@ -38,7 +40,7 @@ func (h *Handler) pass(snap *Snapshot, source *sessionmgr.Session, viewer jid.JI
 	for _, s := range to {
 		snap.Out = append(snap.Out, sessionmgr.Delivery{To: s, Stanza: st2})
 	}
-	snap.read = append(snap.read, reading{source: source, was: st, viewer: viewer, to: to})
+	snap.read = append(snap.read, reading{source: source, was: st, passed: st2, viewer: viewer, to: to})
 }
 
 // contactsOf is what a newly available resource learns: the presence of the
@@ -98,49 +100,94 @@ func (h *Handler) Current(owner, viewer jid.JID) Snapshot {
 	return snap
 }
 
+// Submit has a snapshot delivered, as far as it still holds when its turn comes,
+// and corrected where it doesn't.
+func (h *Handler) Submit(snap *Snapshot) {
+	h.m.Submit(sessionmgr.Entry{Out: snap.Out, Still: h.Still(snap)})
+	h.Recheck(snap)
+}
+
 // Recheck corrects what a snapshot passed on and what is not so any more: a
 // change of presence, or of the subscription, whose own deliveries may have been
 // submitted before those of the snapshot.
 func (h *Handler) Recheck(snap *Snapshot) {
 	for range recheckRounds {
-		var out []sessionmgr.Delivery
+		var c Snapshot
 		h.returned(snap)
 		for i := range snap.read {
-			out = h.correct(out, &snap.read[i])
+			h.correct(&c, &snap.read[i])
 		}
-		if len(out) == 0 {
+		if len(c.Out) == 0 {
 			return
 		}
-		h.m.Submit(sessionmgr.Entry{Out: out})
+		h.m.Submit(sessionmgr.Entry{Out: c.Out, Still: h.Still(&c)})
 	}
 }
 
-func (h *Handler) correct(out []sessionmgr.Delivery, r *reading) []sessionmgr.Delivery {
+// correct adds what those have to hear who were given a reading.
+func (h *Handler) correct(c *Snapshot, r *reading) {
 	if r.source == nil {
-		return out
+		return
 	}
 	from := r.source.JID()
 	now := h.seen(r.source)
-	own := from.Bare() == r.viewer
-	if r.source.State() == sessionmgr.Destroyed || !own && !h.subscribed(r.viewer, from.Bare()) {
+	cut := from.Bare() != r.viewer && !h.subscribed(r.viewer, from.Bare())
+	if r.source.State() == sessionmgr.Destroyed || cut {
 		now = nil
 	}
 	if now == r.was {
-		return out
+		return
 	}
 	r.was = now
+	x := reading{source: r.source, was: now, viewer: r.viewer, to: r.to}
 	if now == nil {
-		now = goodbye(from)
+		x.source, x.left, now = nil, from, goodbye(from)
 	}
-	now = now.With(from, r.viewer)
+	x.passed = now.With(from, r.viewer)
 	for _, to := range r.to {
-		if now.Type == typeUnavailable && h.hidden(r.source) { // it is not seen, and yet there
-			out = append(out, sessionmgr.Delivery{To: to, Stanza: now})
+		if x.source == nil && h.hidden(r.source) { // it is not seen, and yet there
+			c.Out = append(c.Out, sessionmgr.Delivery{To: to, Stanza: x.passed})
 			continue
 		}
-		out = h.deliver(out, to, now)
+		c.Out = h.deliver(c.Out, to, x.passed)
 	}
-	return out
+	if !cut { // that is so whoever is there
+		c.read = append(c.read, x)
+	}
+}
+
+// Still is what has an entry with the deliveries of snapshots leave out, as it finds
+// its place in the order, what isn't so any more: whatever has changed by then is told
+// by deliveries of its own, and may have been told before; what changes later is told
+// after it.
+func (h *Handler) Still(snaps ...*Snapshot) func([]sessionmgr.Delivery) []sessionmgr.Delivery {
+	var read []reading // Recheck may be at work meanwhile
+	for _, snap := range snaps {
+		read = append(read, snap.read...)
+	}
+	if read == nil {
+		return nil
+	}
+	return func(out []sessionmgr.Delivery) []sessionmgr.Delivery {
+		var over []*stanza.Stanza
+		for i := range read {
+			if !h.holds(&read[i]) {
+				over = append(over, read[i].passed)
+			}
+		}
+		if over == nil {
+			return out
+		}
+		return slices.DeleteFunc(slices.Clone(out), func(d sessionmgr.Delivery) bool { return slices.Contains(over, d.Stanza) })
+	}
+}
+
+// holds reports whether what was read is so yet, as far as sessions go.
+func (h *Handler) holds(x *reading) bool {
+	if x.source != nil {
+		return h.seen(x.source) == x.was && x.source.State() != sessionmgr.Destroyed
+	}
+	return x.denied || !slices.ContainsFunc(h.m.Sessions(x.left.Bare()), func(s *sessionmgr.Session) bool { return h.contradicts(s, x) })
 }
 
 // Gone returns unavailable presence from each available resource of owner to

@@ -3,6 +3,7 @@ package presence
 import (
 	"testing"
 
+	"weir/jid"
 	"weir/sessionmgr"
 	"weir/stanza"
 )
@@ -45,6 +46,48 @@ func TestRecheckSendsTheLatest(t *testing.T) {
 			h.h.Recheck(&snap)
 			romeo.want()
 			c.end()
+		})
+	}
+}
+
+// TestSnapshotSaysNothingThatIsOver: a snapshot that finds its place in the order
+// behind what its sessions told themselves doesn't name who went, nor has it
+// somebody leave who came.
+func TestSnapshotSaysNothingThatIsOver(t *testing.T) {
+	h := verona(t)
+	romeo := h.online("romeo@example.net/orchard")
+	const balcony = "juliet@example.com/balcony"
+	juliet := jid.MustParse(balcony)
+	gone := func(c *client) Snapshot { return h.h.Current(c.JID().Bare(), romeo.JID().Bare()) }
+	nobody := func(at jid.JID) func(*client) Snapshot {
+		return func(c *client) (snap Snapshot) {
+			c.end()
+			snap.without(romeo.Session, at)
+			return snap
+		}
+	}
+	for _, tc := range []struct {
+		name   string
+		read   func(*client) Snapshot
+		change func(*client)
+		want   []string
+	}{
+		{"who went", gone, func(c *client) { c.end() }, []string{"from='" + balcony + "' & type='unavailable'"}},
+		{"whose successor is here", gone, func(c *client) { c.end(); h.online(balcony) }, nil},
+		{"who came", nobody(juliet), func(*client) { h.online(balcony) }, []string{"from='" + balcony}},
+		{"who came to the account", nobody(juliet.Bare()), func(*client) { h.online(balcony) }, []string{"from='" + balcony}},
+		{"who is gone yet", nobody(juliet), func(*client) {}, []string{"from='" + balcony + "' & type='unavailable'"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := h.online(balcony)
+			snap := tc.read(c)
+			tc.change(c)
+			romeo.clear()
+			h.h.Submit(&snap)
+			romeo.want(tc.want...)
+			for _, s := range h.Sessions(juliet.Bare()) {
+				s.Link().(*client).end()
+			}
 		})
 	}
 }

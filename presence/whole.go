@@ -17,8 +17,7 @@ func (h *Handler) resumed(ctx context.Context, r sessionmgr.Resumption) {
 		return
 	}
 	snap := h.whole(ctx, r.Session)
-	h.m.Submit(sessionmgr.Entry{Out: snap.Out})
-	h.Recheck(&snap)
+	h.Submit(&snap)
 	h.m.FlushTouched()
 }
 
@@ -41,6 +40,7 @@ func (h *Handler) whole(ctx context.Context, s *sessionmgr.Session) Snapshot {
 		}
 		if !here[contact] {
 			snap.without(s, contact)
+			snap.read[len(snap.read)-1].denied = len(h.m.Sessions(contact)) > 0 && !h.subscribed(account, contact)
 		}
 	}
 	return snap
@@ -79,8 +79,9 @@ func (h *Handler) missing(snap *Snapshot, s *sessionmgr.Session, account jid.JID
 // without adds that nobody is at an address.
 func (snap *Snapshot) without(s *sessionmgr.Session, from jid.JID) {
 	viewer := s.JID().Bare()
-	snap.Out = append(snap.Out, sessionmgr.Delivery{To: s, Stanza: goodbye(from).With(from, viewer)})
-	snap.read = append(snap.read, reading{left: from, viewer: viewer, to: []*sessionmgr.Session{s}})
+	st := goodbye(from).With(from, viewer)
+	snap.Out = append(snap.Out, sessionmgr.Delivery{To: s, Stanza: st})
+	snap.read = append(snap.read, reading{left: from, passed: st, viewer: viewer, to: []*sessionmgr.Session{s}})
 }
 
 // returned has those corrected who are at an address by now at which nobody was:
@@ -92,7 +93,7 @@ func (h *Handler) returned(snap *Snapshot) {
 			continue
 		}
 		for _, source := range h.m.Sessions(x.left.Bare()) {
-			if !x.left.IsBare() && source.JID() != x.left || slices.Contains(x.to, source) || h.seen(source) == nil {
+			if !h.contradicts(source, &x) {
 				continue
 			}
 			known := slices.ContainsFunc(snap.read, func(r reading) bool { return r.source == source }) // all of them: rarely looked at
@@ -101,4 +102,10 @@ func (h *Handler) returned(snap *Snapshot) {
 			}
 		}
 	}
+}
+
+// contradicts reports whether a session is at an address of which a snapshot says
+// that nobody is.
+func (h *Handler) contradicts(source *sessionmgr.Session, x *reading) bool {
+	return (x.left.IsBare() || source.JID() == x.left) && !slices.Contains(x.to, source) && h.seen(source) != nil
 }

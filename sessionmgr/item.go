@@ -14,6 +14,11 @@ type Entry struct {
 	From   *Session      // whose inbound stanza this handles; nil for the server's own
 	Writes storage.Batch // may be empty
 	Out    []Delivery    // in order
+	// Still, where it is set, is given Out as the entry finds its place in the order,
+	// and returns what of it still holds, in a slice of its own where that isn't all.
+	// What is submitted after it has been asked is delivered behind this entry. It
+	// must not block, nor submit anything.
+	Still func(out []Delivery) []Delivery
 	// Failed tells what to deliver instead where the commit failed; nil:
 	// nothing. It must not block.
 	Failed func(err error) []Delivery

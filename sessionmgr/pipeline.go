@@ -186,6 +186,9 @@ func (p *pipeline) process(it *item) {
 	if it.count && it.From.sm != nil {
 		it.From.sm.accepted++
 	}
+	if it.Still != nil {
+		it.Out = it.Still(it.Out)
+	}
 	p.quieten(it)
 	p.number(it)
 }

@@ -193,7 +193,7 @@ func generated(e roster.Event, from, to jid.JID) *stanza.Stanza {
 // first if it isn't nil. If they can't be kept, s gets an error for st instead. s and
 // st are nil for what the server does by itself; done is called with the outcome.
 func (x *exchange) commit(s *sessionmgr.Session, st, result *stanza.Stanza, done ...func(error)) {
-	var snaps []presence.Snapshot
+	var snaps []*presence.Snapshot
 	x.tx.Commit(func(w storage.Batch, settle func(error)) {
 		entry := sessionmgr.Entry{From: s, Writes: w}
 		entry.Done = func(err error) {
@@ -206,6 +206,7 @@ func (x *exchange) commit(s *sessionmgr.Session, st, result *stanza.Stanza, done
 			entry.Out = append(entry.Out, sessionmgr.Delivery{To: s, Stanza: result})
 		}
 		entry.Out, snaps = x.deliveries(entry.Out)
+		entry.Still = x.c.presence.Still(snaps...)
 		if st != nil {
 			entry.Failed = func(err error) []sessionmgr.Delivery {
 				return []sessionmgr.Delivery{{To: s, Stanza: st.ErrorReply(storageTrouble(err))}}
@@ -214,13 +215,13 @@ func (x *exchange) commit(s *sessionmgr.Session, st, result *stanza.Stanza, done
 		x.c.m.Submit(entry)
 	})
 	for i := range snaps {
-		x.c.presence.Recheck(&snaps[i])
+		x.c.presence.Recheck(snaps[i])
 	}
 }
 
 // deliveries turns the steps into deliveries to the sessions there are now.
-func (x *exchange) deliveries(out []sessionmgr.Delivery) ([]sessionmgr.Delivery, []presence.Snapshot) {
-	var snaps []presence.Snapshot
+func (x *exchange) deliveries(out []sessionmgr.Delivery) ([]sessionmgr.Delivery, []*presence.Snapshot) {
+	var snaps []*presence.Snapshot
 	for _, s := range x.steps {
 		switch s.kind {
 		case goneTo:
@@ -228,7 +229,7 @@ func (x *exchange) deliveries(out []sessionmgr.Delivery) ([]sessionmgr.Delivery,
 		case currentTo:
 			snap := x.c.presence.Current(s.account, s.viewer)
 			out = append(out, snap.Out...)
-			snaps = append(snaps, snap)
+			snaps = append(snaps, &snap)
 		case pushItem:
 			query := s.push.Query()
 			for _, to := range x.c.m.Sessions(s.account) {
