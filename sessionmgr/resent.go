@@ -1,6 +1,7 @@
 package sessionmgr
 
 import (
+	"bytes"
 	"context"
 	"hash/maphash"
 	"math"
@@ -81,7 +82,7 @@ func (m *Manager) lookBack(ctx context.Context, s *Session) *resent {
 		if looked++; looked > resentRecords || err == nil && rec.at.Before(since) {
 			return false
 		}
-		if err != nil {
+		if err != nil || !bytes.Contains(rec.raw, []byte("origin-id")) { // most are not worth parsing
 			return true
 		}
 		if st, err := rec.parse(); err == nil && st.From.Bare() == account && st.HasChild(stanza.NSStanzaID, "origin-id") {

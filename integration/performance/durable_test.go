@@ -14,7 +14,7 @@ import (
 // acknowledgement behind the last of them.
 func BenchmarkDurable(b *testing.B) {
 	for _, durability := range []string{"disk", "process"} {
-		for _, flying := range []int{1, 8} {
+		for _, flying := range []int{1, 8, 32} {
 			b.Run(fmt.Sprintf("durability=%s/flying=%d", durability, flying), func(b *testing.B) {
 				durable(b, durability, 64, flying)
 			})
