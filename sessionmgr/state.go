@@ -59,7 +59,6 @@ type Snapshot struct {
 	ID         string                     `json:"id"`
 	JID        string                     `json:"jid"`
 	Created    time.Time                  `json:"created"`
-	Lang       string                     `json:"lang,omitempty"`
 	Presence   string                     `json:"presence,omitempty"` // as on the wire; "" while unavailable
 	Priority   int8                       `json:"priority,omitempty"`
 	Interested bool                       `json:"interested,omitempty"`
