@@ -163,6 +163,7 @@ type Manager struct {
 	traitCount atomic.Int32 // that were put into it, about
 	failed     atomic.Bool  // the store is lost
 	quiet      atomic.Bool  // stopped: nothing more is written
+	retirement atomic.Pointer[time.Timer] // of the next round; nil before the first is set
 	stopping   atomic.Bool
 	draining   atomic.Bool
 	blocking   atomic.Bool // some session has had a list of whom it blocks
@@ -374,6 +375,9 @@ func (m *Manager) closeAll(why Cause) {
 // released, or ctx ends. Streams opened afterwards are refused by c2s.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.stopping.Store(true)
+	if t := m.retirement.Load(); t != nil {
+		t.Stop()
+	}
 	if err := m.Hooks.Stopping.Run(ctx, struct{}{}); err != nil {
 		m.log.Error("handler failed", "err", err)
 	}

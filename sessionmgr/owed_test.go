@@ -210,6 +210,35 @@ func TestRetentionTrimsDeliveredOnly(t *testing.T) {
 	}
 }
 
+// TestRetentionOfQuietLogs: what is older goes also where nobody writes or reads.
+func TestRetentionOfQuietLogs(t *testing.T) {
+	h := newHouse(t, func(o *Options) { o.Retention, o.Archive = time.Nanosecond, ArchiveAlways })
+	romeo, juliet := h.online("romeo@verona.lit/orchard", 0), h.online("juliet@verona.lit/balcony", 0)
+	inLog := func(account string) (n int) {
+		h.settle()
+		storage.NewLog(h.store, tableLog).Scan(context.Background(), account, 0, func(uint64, []byte) bool { n++; return true })
+		return n
+	}
+	romeo.send("<message to='juliet@verona.lit'><body>read</body></message>")
+	juliet.want("read")
+	romeo.send("<message to='nurse@verona.lit'><body>owed</body></message>")
+	for _, account := range []string{"juliet@verona.lit", "nurse@verona.lit"} {
+		if n := inLog(account); n == 0 {
+			t.Fatalf("nothing in the log of %s", account)
+		}
+	}
+	time.Sleep(2 * time.Millisecond) // ids have the grain of a millisecond
+	if err := h.retire(context.Background(), 0); err != nil {
+		t.Fatal(err)
+	}
+	h.settle()
+	for account, want := range map[string]int{"juliet@verona.lit": 0, "nurse@verona.lit": 1} {
+		if n := inLog(account); n != want {
+			t.Errorf("%d records in the log of %s, want %d", n, account, want)
+		}
+	}
+}
+
 func TestRecordsOfOtherVersionsAreRefused(t *testing.T) {
 	st, err := stanza.Parse([]byte("<message to='a@b' id='1'><body>x</body></message>"))
 	if err != nil {

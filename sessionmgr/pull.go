@@ -29,6 +29,7 @@ type chunk struct {
 	stanzas []*stanza.Stanza
 	refs    []sent    // one for each
 	redo    int       // how many of acks.redo it stands for
+	again   int       // how many were sent on a stream before, without redo
 	owed    bool      // of what the account was owed, and of the session's own queue that is between
 	segs    []segment // the parts of it that this is of
 	upTo    uint64    // the log was looked at up to here
@@ -399,7 +400,8 @@ func (p *pipeline) deliverChunk(c *chunk) {
 	if c.redo > 0 {
 		p.m.metrics.redone.Add(float64(len(c.stanzas)))
 	} else {
-		p.m.metrics.pulled.Add(float64(len(c.stanzas)))
+		p.m.metrics.redone.Add(float64(c.again))
+		p.m.metrics.pulled.Add(float64(len(c.stanzas) - c.again))
 	}
 	if !c.plain {
 		if a.redo = a.redo[c.redo:]; len(rest) > 0 {

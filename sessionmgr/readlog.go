@@ -71,8 +71,12 @@ func (c *chunk) add(id uint64, r *record, account jid.JID, size int64, claim boo
 		return err
 	}
 	c.size += size
-	if t, _ := r.names(c.s.queue.tag); t.copy && !claim {
+	t, _ := r.names(c.s.queue.tag)
+	if t.copy && !claim {
 		c.copied += size
+	}
+	if t.live && !claim { // by the process before
+		c.again++
 	}
 	st = c.shown(st, id, r, account, claim, r.at.UnixNano() < c.s.awayUntil())
 	c.stanzas = append(c.stanzas, st)

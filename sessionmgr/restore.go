@@ -2,6 +2,8 @@ package sessionmgr
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -13,8 +15,8 @@ import (
 // Restore brings the sessions of an earlier process back: each hibernates as if
 // its link had just been lost, since the server's own downtime doesn't count.
 // Call it once, when everything is registered and before the first session is
-// opened. It reads storage. A record that can't be read is logged and left
-// alone: its session is not there.
+// opened. It reads storage. Of a session whose record can't be read, or is of a later
+// version, what it has not got is owed to its account, as if it had expired.
 func (m *Manager) Restore(ctx context.Context) error {
 	var accounts []string
 	err := m.sessions.records.Table().Accounts(ctx, m.store, "", func(account string) bool {
@@ -36,6 +38,7 @@ func (m *Manager) Restore(ctx context.Context) error {
 		m.log.Info("sessions restored", "count", n)
 	}
 	m.metrics.restored.Add(float64(n))
+	m.retireLater(firstRetirement)
 	return nil
 }
 
@@ -57,8 +60,8 @@ func (m *Manager) restoreAccount(ctx context.Context, account string) (n int, er
 			} else {
 				m.inOrder(func() { m.pipe.graves.add(bare, x.tag, x.ended) })
 			}
-		case x.snapshot == nil || x.numbers == nil:
-			m.log.Error("half a session was stored; it is removed", "account", account, "tag", x.tag)
+		case x.numbers == nil:
+			m.log.Error("a session was stored without its numbers; it is removed", "account", account, "tag", x.tag)
 			m.sessions.forget(&old, account, x.tag, x.maps)
 			m.sessions.records.Delete(&old, account, recordKey(x.tag, keyEnded)) // one that can't be read, perhaps
 		default:
@@ -77,16 +80,9 @@ func (m *Manager) restoreAccount(ctx context.Context, account string) (n int, er
 
 // restore makes one session again.
 func (m *Manager) restore(ctx context.Context, account jid.JID, x *stored) error {
-	snap, err := UnmarshalSnapshot(x.snapshot)
+	s, lost, err := x.session(m, account)
 	if err != nil {
 		return err
-	}
-	s, err := snap.session(m)
-	if err != nil {
-		return err
-	}
-	if s.full.Bare() != account {
-		return fmt.Errorf("sessionmgr: the record of session %s is of another account", s.id)
 	}
 	if err := x.restore(s); err != nil {
 		return err
@@ -108,12 +104,52 @@ func (m *Manager) restore(ctx context.Context, account jid.JID, x *stored) error
 	m.registry.add(s)
 	m.ran(s, m.Hooks.Restored.Run(ctx, s))
 	m.judged(s)
+	if lost != nil {
+		m.Kick(s, Cause{Expired, "its record can't be read"}, nil)
+		return fmt.Errorf("%w; what it had not got goes to the account's next session", lost)
+	}
 	if !s.resumable { // its client can't come back to it
 		m.Kick(s, Cause{Expired, "the server was restarted"}, nil)
 		return nil
 	}
 	m.expireAfter(s, s.absence.Load().keep, s.generation)
 	return nil
+}
+
+// session makes the session that is stored. Where its record can't be read, lost says
+// why: the session is then good for nothing but its end.
+func (x *stored) session(m *Manager, account jid.JID) (s *Session, lost, err error) {
+	snap, lost := UnmarshalSnapshot(x.snapshot)
+	if lost == nil {
+		if s, lost = snap.session(m); lost == nil && s.full.Bare() == account {
+			return s, nil, nil
+		}
+	}
+	if lost == nil {
+		lost = fmt.Errorf("sessionmgr: the record of session %s is of another account", s.id)
+	}
+	snap = remains(x.snapshot)
+	full, err := account.WithResource(randomName())
+	if err != nil {
+		return nil, lost, err
+	}
+	snap.JID = full.String()
+	s, err = snap.session(m)
+	return s, lost, err
+}
+
+// remains is what is made of a record that can't be read: a session of nobody that
+// knows the secret of its client's stream, if the record still tells that. So the
+// client learns how much was handled (XEP-0198 §5).
+func remains(rec []byte) Snapshot {
+	var was struct {
+		Key []byte `json:"key"`
+	}
+	p := Snapshot{Version: snapshotVersion, ID: randomName(), Created: time.Now()}
+	if err := json.Unmarshal(rec, &was); err == nil && len(was.Key) == sha256.Size {
+		p.Key, p.Resumable = was.Key, true
+	}
+	return p
 }
 
 // session makes the session of a snapshot: it hibernates.

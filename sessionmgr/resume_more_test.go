@@ -160,14 +160,24 @@ func TestLargeLogsLoseTheOldest(t *testing.T) {
 }
 
 // TestSessionsOfAnotherVersion: a record with more than this program knows is
-// read; one that it can't understand costs that session and no other.
+// read; one that it can't understand costs that session and no other. What waits for
+// that is then owed to the account, and its client learns what was handled.
 func TestSessionsOfAnotherVersion(t *testing.T) {
 	h := newHouse(t)
 	juliet := h.bind("juliet@verona.lit/balcony")
 	id := juliet.enable()
 	juliet.available(3)
 	other := h.bind("juliet@verona.lit/chamber")
-	other.enable()
+	lost := other.enable()
+	other.available(0)
+	half := h.bind("juliet@verona.lit/tomb")
+	half.enable()
+	half.available(0)
+	other.cut()
+	half.cut()
+	romeo := h.online("romeo@verona.lit/orchard", 0)
+	romeo.send("<message to='juliet@verona.lit/chamber' type='chat'><body>waits for the lost one</body></message>")
+	romeo.send("<message to='juliet@verona.lit/tomb' type='chat'><body>waits for half of one</body></message>")
 	h.settle()
 	key := func(c *client) string { return recordKey(c.queue.tag, keySnapshot) }
 	change := func(c *client, from, to string) {
@@ -187,6 +197,11 @@ func TestSessionsOfAnotherVersion(t *testing.T) {
 	}
 	change(juliet, `"jid"`, `"of_the_future":{"a":[1]},"jid"`)
 	change(other, `"v":1`, `"v":99`)
+	var b storage.Batch
+	h.sessions.records.Delete(&b, "juliet@verona.lit", key(half))
+	if err := storage.Commit(context.Background(), h.store, &b); err != nil {
+		t.Fatal(err)
+	}
 	next := newHouseOn(t, h.store)
 	if err := next.Restore(context.Background()); err != nil {
 		t.Fatal(err)
@@ -198,6 +213,11 @@ func TestSessionsOfAnotherVersion(t *testing.T) {
 	if next.ByJID(other.JID()) != nil {
 		t.Error("a session of version 99 was made")
 	}
+	var refused *ResumeError
+	if _, _, err := next.resume("juliet@verona.lit", lost, 0); !errors.As(err, &refused) || !refused.Known {
+		t.Errorf("whose session is lost learns %+v", refused)
+	}
+	again.want("waits for the lost one", "waits for half of one")
 }
 
 // TestResumeRefusals tells nobody anything.

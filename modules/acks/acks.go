@@ -114,9 +114,8 @@ func (x *module) enable(_ context.Context, s *c2s.Stream, tok *xmlstream.Token) 
 	if s.State() != c2s.Bound {
 		return s.Send(failed(merr.UnexpectedRequest))
 	}
-	resume, ok := boolean(tok, "resume")
-	most, fits := seconds(tok, "max")
-	if !ok || !fits {
+	resume, most, ok := wish(tok)
+	if !ok {
 		return s.Send(failed(merr.BadRequest))
 	}
 	s.Work(func(ctx context.Context) {
@@ -307,6 +306,17 @@ func boolean(tok element, name string) (value, ok bool) {
 		return true, true
 	}
 	return false, false
+}
+
+// wish reads whether a client wants to be able to resume, and for how long at most; 0:
+// it doesn't say. One that wants to for no time at all doesn't (XEP-0198 §3).
+func wish(tok element) (resume bool, most time.Duration, ok bool) {
+	resume, ok = boolean(tok, "resume")
+	most, fits := seconds(tok, "max")
+	if _, given := tok.Attr("max"); given && most == 0 {
+		resume = false
+	}
+	return resume, most, ok && fits
 }
 
 // seconds reads an optional number of seconds; 0 where there is none.

@@ -26,9 +26,7 @@ func (x *module) resumeInline(ctx context.Context, r *c2s.InlineRequest) {
 // askInline takes an <enable/> within the <bind/> of a login: the session begins
 // with it (XEP-0198 §9.1).
 func (x *module) askInline(_ context.Context, r *c2s.InlineRequest) {
-	resume, ok := boolean(r.Element, "resume")
-	most, fits := seconds(r.Element, "max")
-	if ok && fits {
+	if resume, most, ok := wish(r.Element); ok {
 		r.Binding.Acks = &sessionmgr.EnableRequest{Resume: resume, Most: most}
 	}
 }
