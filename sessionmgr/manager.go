@@ -156,13 +156,13 @@ type Manager struct {
 	closed     closed // sessions that ended
 	ledgers    ledgers
 	pipe       pipeline
-	work       crew         // goroutines that work for the manager
-	reports    reports      // what trackers have to tell
-	tracked    sync.Map     // *source to the *Tracker of its stanza, while that is handled
-	traits     sync.Map     // traits to *traits
-	traitCount atomic.Int32 // that were put into it, about
-	failed     atomic.Bool  // the store is lost
-	quiet      atomic.Bool  // stopped: nothing more is written
+	work       crew                       // goroutines that work for the manager
+	reports    reports                    // what trackers have to tell
+	tracked    sync.Map                   // *source to the *Tracker of its stanza, while that is handled
+	traits     sync.Map                   // traits to *traits
+	traitCount atomic.Int32               // that were put into it, about
+	failed     atomic.Bool                // the store is lost
+	quiet      atomic.Bool                // stopped: nothing more is written
 	retirement atomic.Pointer[time.Timer] // of the next round; nil before the first is set
 	stopping   atomic.Bool
 	draining   atomic.Bool
