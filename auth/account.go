@@ -154,7 +154,9 @@ func (s *Service) SetDisabled(ctx context.Context, j jid.JID, disabled bool) err
 		if old == nil {
 			return nil, ErrNoAccount
 		}
-		return &record{created: old.created, disabled: disabled, role: old.role, keys: old.keys}, nil
+		next := *old
+		next.disabled = disabled
+		return &next, nil
 	})
 	if err != nil || !disabled {
 		return err

@@ -130,6 +130,7 @@ func TestUnknownSalt(t *testing.T) {
 func TestUnknownCount(t *testing.T) {
 	s, st := newService(t, cheap())
 	_, old := salt(t, s, "SCRAM-SHA-256", "juliet")
+	before := s
 	o := cheap()
 	o.Iterations = 5000
 	s, err := New(t.Context(), o, st)
@@ -145,6 +146,10 @@ func TestUnknownCount(t *testing.T) {
 		_, n := salt(t, s, "SCRAM-SHA-256", name)
 		if _, again := salt(t, s, "SCRAM-SHA-256", name); again != n {
 			t.Errorf("%s: count %s, then %s", name, n, again)
+		}
+		was, _ := salt(t, before, "SCRAM-SHA-256", name)
+		if now, _ := salt(t, s, "SCRAM-SHA-256", name); (now == was) != (n == old) {
+			t.Errorf("%s: a new count is %v, a new salt %v", name, n != old, now != was)
 		}
 		got[n]++
 	}

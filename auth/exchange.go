@@ -77,7 +77,8 @@ type Exchange struct {
 	claimed jid.JID // who the client says it is; zero if no account can have the name
 	epoch   uint64  // of the claimed account, from before it was read
 	found   *record // of claimed, or nil
-	proven  *keys   // by password: the keys that the proof fitted
+	keyed   *record // found when the keys were chosen that a proof has to fit
+	proven  []byte  // by password: the origin of the keys that the proof fitted
 	binding string
 }
 
@@ -143,7 +144,7 @@ func (x *Exchange) Step(ctx context.Context, msg []byte) (out []byte, done bool,
 		x.service.throttle.fail(x.channel.Addr)
 	}
 	x.service.metrics.ended(x.mech.name, f.Condition)
-	x.ended, x.found = true, nil
+	x.ended, x.found, x.keyed = true, nil, nil
 	return nil, false, f
 }
 
@@ -173,7 +174,7 @@ func (x *Exchange) step(ctx context.Context, msg []byte) (out []byte, done bool,
 		return nil, false, f
 	}
 	if !more {
-		x.ended, x.done, x.found = true, true, nil
+		x.ended, x.done, x.found, x.keyed = true, true, nil, nil
 	}
 	return out, !more, nil
 }
@@ -275,6 +276,7 @@ func (x *Exchange) keys(a *algorithm, name string) (k *keys, known bool) {
 		name = x.claimed.String() // however it was spelled
 	}
 	k = new(x.service.falseKeys(a, name))
+	x.keyed = x.found
 	if x.found != nil {
 		if own := x.found.of(a); own != nil {
 			return own, true
@@ -284,21 +286,22 @@ func (x *Exchange) keys(a *algorithm, name string) (k *keys, known bool) {
 }
 
 // finish decides, after the credentials were compared. The account is read once
-// more: it may have been changed, disabled or deleted since the exchange began.
-func (x *Exchange) finish(a *algorithm, k *keys, right bool) *Failure {
+// more: it may have been changed, disabled or deleted since the exchange began. Another
+// login may have replaced the keys; they count while the password is the same.
+func (x *Exchange) finish(right bool) *Failure {
 	if f := x.reload(); f != nil {
 		return f
 	}
-	if !right || x.found == nil {
+	if !right || x.found == nil || x.keyed == nil {
 		return wrong()
 	}
-	now := x.found.of(a)
-	if now == nil || subtle.ConstantTimeCompare(now.stored, k.stored) != 1 {
+	origin := x.found.origin()
+	if len(origin) == 0 || subtle.ConstantTimeCompare(origin, x.keyed.origin()) != 1 {
 		return wrong()
 	}
 	if x.found.disabled {
 		return refuse("account-disabled", "", ErrDisabled) // RFC 6120 §6.5.2
 	}
-	x.proven = now
+	x.proven = origin
 	return nil
 }

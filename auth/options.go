@@ -20,8 +20,10 @@ const (
 // the exception of SHA1, which is taken as it is: start from [DefaultOptions].
 type Options struct {
 	// Iterations of PBKDF2 for the SCRAM-SHA-256 keys of new passwords, at least
-	// 4,096; default 10,000 (XEP-0438). Existing keys keep theirs. Every PLAIN
-	// login costs this much at the server, every SCRAM login at the client.
+	// 4,096; default 10,000 (XEP-0438). Accounts with a lower count get new keys at
+	// their next login by PLAIN or by a client that upgrades (XEP-0480); those with a
+	// higher one keep it. Every PLAIN login costs this much at the server, every SCRAM
+	// login at the client.
 	Iterations int
 	// SHA1 keeps keys for SCRAM-SHA-1 and offers it, for older clients. Accounts
 	// made while it was off can't use it before their next login by PLAIN, by a
@@ -29,7 +31,7 @@ type Options struct {
 	// DefaultOptions.
 	SHA1 bool
 	// SHA1Iterations is Iterations for SCRAM-SHA-1, at least 4,096; default
-	// 10,000. The server never needs it at login, but it is half of the cost of
+	// 10,000, and raised in the same way. The server never needs it at login, but it is half of the cost of
 	// making an account: 4,096 makes a bulk import 40 % faster, and a stolen store
 	// cheaper to search.
 	SHA1Iterations int

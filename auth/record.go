@@ -1,10 +1,12 @@
 package auth
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -14,7 +16,8 @@ const recordVersion = 1
 
 const (
 	flagDisabled = 1 << 0
-	flagRole     = 1 << 1 // the role follows the keys; without it the account has RoleUser
+	flagRole     = 1 << 1 // a role comes last; without it the account has RoleUser
+	flagOrigin   = 1 << 2 // an origin follows the keys: some of them were replaced
 )
 
 // errRecord says that a stored account can't be read.
@@ -33,12 +36,42 @@ type keys struct {
 // Format prints no keys, also where the struct is printed field by field.
 func (k keys) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "keys") }
 
-// record is a stored account. It is never changed once it is shared.
+// record is a stored account. It is never changed once it is shared: who changes an
+// account changes a copy.
 type record struct {
 	created  time.Time
 	disabled bool
 	role     string // "" is RoleUser
 	keys     []keys
+	first    []byte // the origin, once the keys that it comes from are gone; else nil
+}
+
+// originLength is in bytes.
+const originLength = 16
+
+// origin names the password that the keys are of, and tells nothing about it: it is the
+// same for as long as the password is, whichever keys are added or replaced. It comes
+// from the first keys that were made of the password, whose salt is random.
+func (r *record) origin() []byte {
+	if r.first != nil || len(r.keys) == 0 {
+		return r.first
+	}
+	sum := sha256.Sum256(r.keys[0].stored)
+	return sum[:originLength]
+}
+
+// with returns the record with keys in place of those of the same hash, or added to
+// the others.
+func (r *record) with(k keys) *record {
+	next := *r
+	next.keys = slices.Clone(r.keys)
+	if old := next.of(algorithmByID(k.hash)); old != nil {
+		next.first = r.origin()
+		*old = k
+	} else {
+		next.keys = append(next.keys, k)
+	}
+	return &next
 }
 
 // Format prints no keys, also where the struct is printed field by field.
@@ -58,8 +91,8 @@ func (r *record) of(a *algorithm) *keys {
 
 // encode writes: version, flags, created (seconds, 8 bytes), number of keys, and
 // for each: hash, iterations (4 bytes), then salt, StoredKey and ServerKey, each
-// after its length in one byte. A role other than RoleUser comes last, after its
-// length too. Numbers are big endian.
+// after its length in one byte. The origin is next, if it can't be told from the keys
+// any more. A role other than RoleUser comes last, after its length too. Numbers are big endian.
 func (r *record) encode() []byte {
 	b := make([]byte, 0, 11+len(r.keys)*(8+16+64))
 	var flags byte
@@ -68,6 +101,9 @@ func (r *record) encode() []byte {
 	}
 	if r.role != "" {
 		flags |= flagRole
+	}
+	if r.first != nil {
+		flags |= flagOrigin
 	}
 	b = append(b, recordVersion, flags)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.created.Unix()))
@@ -80,6 +116,7 @@ func (r *record) encode() []byte {
 			b = append(b, part...)
 		}
 	}
+	b = append(b, r.first...)
 	if r.role != "" {
 		b = append(b, byte(len(r.role)))
 		b = append(b, r.role...)
@@ -95,7 +132,7 @@ func decodeRecord(b []byte) (*record, error) {
 	if b[0] != recordVersion {
 		return nil, fmt.Errorf("%w: version %d, this program knows %d", errRecord, b[0], recordVersion)
 	}
-	if len(b) < 11 || b[1]&^byte(flagDisabled|flagRole) != 0 {
+	if len(b) < 11 || b[1]&^byte(flagDisabled|flagRole|flagOrigin) != 0 {
 		return nil, errRecord
 	}
 	r := &record{
@@ -103,7 +140,7 @@ func decodeRecord(b []byte) (*record, error) {
 		created:  time.Unix(int64(binary.BigEndian.Uint64(b[2:])), 0).UTC(),
 		keys:     make([]keys, b[10]),
 	}
-	hasRole := b[1]&flagRole != 0
+	hasRole, hasOrigin := b[1]&flagRole != 0, b[1]&flagOrigin != 0
 	b = append([]byte(nil), b[11:]...)
 	for i := range r.keys {
 		k := &r.keys[i]
@@ -122,6 +159,12 @@ func decodeRecord(b []byte) (*record, error) {
 		if !k.sound() {
 			return nil, errRecord
 		}
+	}
+	if hasOrigin {
+		if len(b) < originLength {
+			return nil, errRecord
+		}
+		r.first, b = b[:originLength:originLength], b[originLength:]
 	}
 	if hasRole {
 		if len(b) < 2 || int(b[0]) != len(b)-1 || CheckRole(string(b[1:])) != nil {

@@ -55,7 +55,9 @@ func (s *Service) SetRole(ctx context.Context, j jid.JID, role string) error {
 		if old == nil {
 			return nil, ErrNoAccount
 		}
-		return &record{created: old.created, disabled: old.disabled, role: role, keys: old.keys}, nil
+		next := *old
+		next.role = role
+		return &next, nil
 	})
 	if err != nil {
 		return err

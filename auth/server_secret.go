@@ -285,9 +285,11 @@ func (s *Service) falseKeys(a *algorithm, name string) keys {
 	_, _ = io.WriteString(m, a.name)
 	_, _ = io.WriteString(m, "\x00")
 	_, _ = io.WriteString(m, name)
+	count := s.falseCount(a, name)
+	_, _ = m.Write(binary.BigEndian.AppendUint32([]byte{0}, count)) // accounts with a new count have a new salt too
 	salt := m.Sum(nil)
 	s.salts.Put(m)
-	return keys{hash: a.id, iterations: s.falseCount(a, name), salt: salt[:saltLength], stored: a.none, server: a.none}
+	return keys{hash: a.id, iterations: count, salt: salt[:saltLength], stored: a.none, server: a.none}
 }
 
 // falseCount gives each name one of the counts. A count that is added takes its

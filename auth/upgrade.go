@@ -14,7 +14,8 @@ import (
 const upgradePrefix = "UPGR-"
 
 // Upgrade is a task by which a client helps to keys that its account lacks: those of
-// an algorithm that was switched on after its password was set. XEP-0480 §3
+// an algorithm that was switched on after its password was set, and those with the
+// count that is set now, where it was lower then. XEP-0480 §3
 type Upgrade struct {
 	Task       string // its name
 	Salt       []byte
@@ -49,7 +50,7 @@ func (x *Exchange) Upgrades(ctx context.Context, asked []string) []*Upgrade {
 	}
 	var all []*Upgrade
 	for _, a := range x.service.algorithms {
-		if r.of(a) != nil || !slices.Contains(asked, upgradePrefix+a.name) {
+		if !x.service.wants(r, a) || !slices.Contains(asked, upgradePrefix+a.name) {
 			continue
 		}
 		u := &Upgrade{Task: upgradePrefix + a.name, Salt: make([]byte, saltLength), Iterations: x.service.iterations(a), algo: a}
@@ -57,6 +58,13 @@ func (x *Exchange) Upgrades(ctx context.Context, asked []string) []*Upgrade {
 		all = append(all, u)
 	}
 	return all
+}
+
+// wants reports whether an account should have other keys for a hash: it has none, or
+// some with a lower count than new ones have. A higher count stays.
+func (s *Service) wants(r *record, a *algorithm) bool {
+	k := r.of(a)
+	return k == nil || int(k.iterations) < s.iterations(a)
 }
 
 // Keep ends a task with the SaltedPassword that the client computed (RFC 5802 §3): it
@@ -69,12 +77,12 @@ func (x *Exchange) Keep(ctx context.Context, u *Upgrade, salted []byte) error {
 	}
 	stored, server := u.algo.fromSalted(salted)
 	k := keys{hash: u.algo.id, iterations: uint32(u.Iterations), salt: u.Salt, stored: stored, server: server}
-	return x.addKeys(ctx, k)
+	return x.keepKeys(ctx, k)
 }
 
-// addKeys adds keys to what is kept of the account, unless it has some of that
-// algorithm by now. Tokens and sessions stay: the password is the same.
-func (x *Exchange) addKeys(ctx context.Context, all ...keys) error {
+// keepKeys puts keys into what is kept of the account, unless it has some that are as
+// good by now. Tokens, sessions and logins under way stay: the password is the same.
+func (x *Exchange) keepKeys(ctx context.Context, all ...keys) error {
 	s := x.service
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -88,13 +96,15 @@ func (x *Exchange) addKeys(ctx context.Context, all ...keys) error {
 	if old == nil {
 		return wrong()
 	}
-	next := &record{created: old.created, disabled: old.disabled, keys: slices.Clone(old.keys)}
+	next := old
+	var names []string
 	for _, k := range all {
-		if next.of(algorithmByID(k.hash)) == nil {
-			next.keys = append(next.keys, k)
+		a := algorithmByID(k.hash)
+		if had := next.of(a); had == nil || had.iterations < k.iterations {
+			next, names = next.with(k), append(names, a.name)
 		}
 	}
-	if len(next.keys) == len(old.keys) {
+	if len(names) == 0 {
 		return nil
 	}
 	var batch storage.Batch
@@ -103,11 +113,7 @@ func (x *Exchange) addKeys(ctx context.Context, all ...keys) error {
 	if err := s.commit(&batch); err != nil {
 		return asRefusal(err)
 	}
-	names := make([]string, len(all))
-	for i, k := range all {
-		names[i] = algorithmByID(k.hash).name
-	}
-	s.log.Info("keys added to an account at its login", "account", x.claimed.String(), "for", strings.Join(names, " "))
+	s.log.Info("an account has new keys since its login", "account", x.claimed.String(), "for", strings.Join(names, " "))
 	return nil
 }
 
@@ -120,13 +126,13 @@ func asRefusal(err error) error {
 	return unavailable("the server can't keep keys now", err)
 }
 
-// completeKeys derives the keys that an account lacks from the password that its
+// completeKeys derives the keys that an account should have from the password that its
 // client has just sent. The login doesn't depend on it.
 func (x *Exchange) completeKeys(password string) {
 	s := x.service
 	var missing []keys
 	for _, a := range s.algorithms {
-		if x.found.of(a) != nil {
+		if !s.wants(x.found, a) {
 			continue
 		}
 		err := s.pool.run(x.ctx, func() error {
@@ -141,7 +147,7 @@ func (x *Exchange) completeKeys(password string) {
 	if len(missing) == 0 {
 		return
 	}
-	if err := x.addKeys(x.ctx, missing...); err != nil {
-		s.log.Warn("missing keys were not added to an account", "account", x.claimed.String(), "err", err)
+	if err := x.keepKeys(x.ctx, missing...); err != nil {
+		s.log.Warn("an account doesn't get the keys that it should have", "account", x.claimed.String(), "err", err)
 	}
 }

@@ -117,9 +117,13 @@ func (l *virtualLink) Flush() {
 	}
 }
 
+// over reports whether nothing more is handled: from where the session's context ends,
+// of which functions may take notice before the link is closed. mu is held.
+func (l *virtualLink) over() bool { return l.closed || l.s.Context().Err() != nil }
+
 // goOn has what waits be worked off, if anything does; mu is held.
 func (l *virtualLink) goOn() {
-	l.working = len(l.queue) > 0 && !l.closed
+	l.working = len(l.queue) > 0 && !l.over()
 	if l.working {
 		l.v.m.postAlways(l.s, errand{l.v.m.ctx, l.work, l.worked})
 	}
@@ -158,7 +162,7 @@ func (l *virtualLink) worked(error) {
 func (l *virtualLink) next() (a arrived, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) == 0 || l.closed {
+	if len(l.queue) == 0 || l.over() {
 		return a, false
 	}
 	a = l.queue[0]
@@ -169,13 +173,16 @@ func (l *virtualLink) next() (a arrived, ok bool) {
 	return a, true
 }
 
-// handle has one stanza handled. However that ends, it counts.
+// handle has one stanza handled. However that ends, it counts, unless the session has
+// ended meanwhile: its function may just have given up.
 func (l *virtualLink) handle(ctx context.Context, st *stanza.Stanza) {
 	defer func() {
-		l.handled++
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.bytes -= st.Size()
-		l.mu.Unlock()
+		if !l.over() {
+			l.handled++
+		}
 	}()
 	l.v.m.isolated("a virtual session", func() { l.v.receive(ctx, st) })
 }

@@ -72,6 +72,12 @@ func serve(data string) error {
 	if a := os.Getenv("WEIR_PERFORMANCE_ARCHIVE"); a != "" {
 		cfg.Session.Archive = a
 	}
+	if d := os.Getenv("WEIR_PERFORMANCE_HIBERNATE"); d != "" {
+		var err error
+		if cfg.Session.Hibernate, err = time.ParseDuration(d); err != nil {
+			return err
+		}
+	}
 	cfg.Auth.Iterations, cfg.Auth.SHA1 = 4096, false
 	s, err := weir.New(ctx, cfg, nil)
 	if err != nil {

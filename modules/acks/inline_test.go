@@ -28,6 +28,7 @@ import (
 	"weir/storage/pebble"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/xdg-go/scram"
 )
 
@@ -46,12 +47,13 @@ type house struct {
 	c2s *c2s.Server
 	net *netserver.Server
 	tls *tls.Config
+	reg *prometheus.Registry
 }
 
 func newHouse(t *testing.T) *house {
-	st, err := pebble.Open(pebble.Options{Dir: "data", FS: vfs.NewMem()})
+	h := &house{t: t, net: netserver.New(netserver.Options{}), reg: prometheus.NewRegistry()}
+	st, err := pebble.Open(pebble.Options{Dir: "data", FS: vfs.NewMem(), Metrics: h.reg})
 	must(t, err)
-	h := &house{t: t, net: netserver.New(netserver.Options{})}
 	o := auth.DefaultOptions()
 	o.Iterations, o.SHA1 = 4096, false
 	as, err := auth.New(t.Context(), o, st)
@@ -75,6 +77,24 @@ func newHouse(t *testing.T) *house {
 		st.Close()
 	})
 	return h
+}
+
+// commits is how many groups the store has made durable, once nothing waits for that.
+func (h *house) commits() (groups int64) {
+	h.t.Helper()
+	for pending := true; pending; {
+		all, err := h.reg.Gather()
+		must(h.t, err)
+		for _, m := range all {
+			switch m.GetName() {
+			case "weir_storage_pending_bytes":
+				pending = m.Metric[0].Gauge.GetValue() > 0
+			case "weir_storage_groups_total":
+				groups = int64(m.Metric[0].Counter.GetValue())
+			}
+		}
+	}
+	return groups
 }
 
 func certificate(t *testing.T) tls.Certificate {
@@ -246,18 +266,21 @@ func (h *house) ready(messages int) (stream, token string) {
 		must(h.t, err)
 		must(h.t, h.sm.Route(h.t.Context(), st))
 	}
+	h.sm.Settle(h.t.Context(), h.sm.Sessions(account)[0], nil) // they are in the store
 	return stream, token
 }
 
 // TestWhatLoginsCost counts what each kind of login takes: flights of the client
-// behind the TLS handshake, writes of the server, and bytes. The features, which a client knows that has been here before, go
-// out by themselves.
+// behind the TLS handshake, writes of the server, bytes, and groups of changes made
+// durable. The features, which a client knows that has been here before, go out by themselves.
 func TestWhatLoginsCost(t *testing.T) {
 	for _, kind := range []struct {
 		name            string
 		login           func(c *client, stream, token string)
 		flights, writes int64
 		sent, received  int64 // bytes inside of TLS and as TLS has them, at most
+		commits         int64 // at most: those that meet share one
+		messages        int   // come while the device is away
 	}{
 		{"SASL and bind by themselves", func(c *client, _, _ string) {
 			conv := conversation(c.t)
@@ -269,28 +292,34 @@ func TestWhatLoginsCost(t *testing.T) {
 			c.ask(header, endFeatures)
 			c.ask("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>", "</iq>")
 			c.ask("<enable xmlns='urn:xmpp:sm:3' resume='true'/>", "/>")
-		}, 6, 6, 1300, 3500},
-		{"PLAIN with bind and acks", func(c *client, _, _ string) { c.plain(bindEnable, endFeatures); c.await(endFeatures) }, 1, 2, 800, 2500},
-		{"SCRAM with bind and acks", func(c *client, _, _ string) { c.scram(bindEnable, endFeatures) }, 2, 3, 1000, 2800},
-		{"SCRAM with resume", func(c *client, stream, _ string) { c.scram(resume(stream), "</success>") }, 2, 3, 1000, 4600},
+		}, 6, 6, 1300, 3500, 1, 3},
+		{"PLAIN with bind and acks", func(c *client, _, _ string) { c.plain(bindEnable, endFeatures); c.await(endFeatures) }, 1, 2, 800, 2500, 2, 3},
+		{"SCRAM with bind and acks", func(c *client, _, _ string) { c.scram(bindEnable, endFeatures) }, 2, 3, 1000, 2800, 2, 3},
+		{"SCRAM with resume", func(c *client, stream, _ string) { c.scram(resume(stream), "</success>") }, 2, 3, 1000, 4600, 2, 3},
 		{"token with bind and acks", func(c *client, _, token string) {
 			c.token(token, useToken+bindEnable, endFeatures)
 			c.await(endFeatures)
-		}, 1, 2, 800, 2600},
-		{"token with resume", func(c *client, stream, token string) { c.token(token, useToken+resume(stream), "</success>") }, 1, 2, 800, 4400},
+		}, 1, 2, 800, 2600, 2, 3},
+		{"token with resume", func(c *client, stream, token string) { c.token(token, useToken+resume(stream), "</success>") }, 1, 2, 800, 4400, 2, 3},
+		{"token with resume, nothing waits", func(c *client, stream, token string) { c.token(token, useToken+resume(stream), "</success>") }, 1, 2, 800, 4400, 1, 0},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			h := newHouse(t)
-			stream, token := h.ready(3)
+			stream, token := h.ready(kind.messages)
 			c := h.dial()
+			before := h.commits()
 			kind.login(c, stream, token)
 			if strings.Contains(kind.name, "resume") {
-				for range 3 {
+				for range kind.messages {
 					c.await("</message>")
 				}
 			}
 			writes, bytes := c.wire.writes.Load(), c.wire.bytes.Load()
-			t.Logf("%d flights, %d writes, %d bytes sent, %d received", c.flights, writes, c.sent, bytes)
+			commits := h.commits() - before
+			t.Logf("%d flights, %d writes, %d bytes sent, %d received, %d commits", c.flights, writes, c.sent, bytes, commits)
+			if commits > kind.commits {
+				t.Errorf("%d commits, want up to %d", commits, kind.commits)
+			}
 			if int64(c.flights) != kind.flights || writes != kind.writes {
 				t.Errorf("%d flights and %d writes, want %d and %d", c.flights, writes, kind.flights, kind.writes)
 			}
