@@ -54,10 +54,21 @@ func unavailable(text string, err error) *Failure {
 }
 
 // wrong is the one answer to everything that a stranger could learn from: no
-// such account, a wrong password, a proof for other keys. RFC 6120 §6.5.10
-func wrong() *Failure {
-	return &Failure{Condition: "not-authorized", Text: "wrong user name or password", Credentials: true}
+// such account, a wrong password, a proof for other keys. RFC 6120 §6.5.10. why is for
+// the log alone.
+func wrong(why error) *Failure {
+	return &Failure{Condition: "not-authorized", Text: "wrong user name or password", Credentials: true, Err: why}
 }
+
+// What is wrong with credentials. None has a name in it: people type their password
+// where the name belongs.
+var (
+	errPassword = errors.New("auth: wrong password")
+	errNoKeys   = errors.New("auth: the account has no keys for the mechanism")
+	errChanged  = errors.New("auth: the account has changed during the login")
+	errToken    = errors.New("auth: no token of the account fits")
+	errUsed     = errors.New("auth: the token was used already")
+)
 
 // Exchange is one SASL exchange. Step may read storage and derive keys: call
 // it off the reader goroutine. It isn't safe for concurrent use.
@@ -247,7 +258,7 @@ func (x *Exchange) Confirm(ctx context.Context) error {
 func (x *Exchange) stillHolds(ctx context.Context) error {
 	d, err := x.service.fetchDevice(ctx, x.claimed, x.token.device)
 	if err == nil && d == nil {
-		return wrong()
+		return wrong(errToken)
 	}
 	return err
 }
@@ -289,12 +300,17 @@ func (x *Exchange) finish(a *algorithm, k *keys, right bool) *Failure {
 	if f := x.reload(); f != nil {
 		return f
 	}
-	if !right || x.found == nil {
-		return wrong()
+	switch {
+	case x.found == nil:
+		return wrong(ErrNoAccount)
+	case !right && x.found.of(a) == nil:
+		return wrong(errNoKeys)
+	case !right:
+		return wrong(errPassword)
 	}
 	now := x.found.of(a)
 	if now == nil || subtle.ConstantTimeCompare(now.stored, k.stored) != 1 {
-		return wrong()
+		return wrong(errChanged)
 	}
 	if x.found.disabled {
 		return refuse("account-disabled", "", ErrDisabled) // RFC 6120 §6.5.2

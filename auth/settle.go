@@ -136,12 +136,12 @@ func (x *Exchange) stillProven(ctx context.Context) error {
 		return err
 	}
 	if r == nil || r.disabled {
-		return wrong()
+		return wrong(errChanged)
 	}
 	if k := x.proven; k != nil {
 		now := r.of(algorithmByID(k.hash))
 		if now == nil || subtle.ConstantTimeCompare(now.stored, k.stored) != 1 {
-			return wrong()
+			return wrong(errChanged)
 		}
 	}
 	return nil
@@ -159,7 +159,7 @@ func (x *Exchange) useToken(d *device) (durable bool, err error) {
 	}
 	switch {
 	case at < 0, use.Counted && use.Count < d.tokens[at].count: // another login with it was quicker
-		return false, wrong()
+		return false, wrong(errUsed)
 	case use.Invalidate: // XEP-0484 §3.6
 		d.tokens = [2]*token{}
 		return true, nil

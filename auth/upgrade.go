@@ -86,7 +86,7 @@ func (x *Exchange) addKeys(ctx context.Context, all ...keys) error {
 		return asRefusal(err)
 	}
 	if old == nil {
-		return wrong()
+		return wrong(errChanged)
 	}
 	next := &record{created: old.created, disabled: old.disabled, keys: slices.Clone(old.keys)}
 	for _, k := range all {
