@@ -2,6 +2,7 @@ package component
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	merr "mellium.im/xmpp/stanza"
-	"mellium.im/xmpp/stream"
 )
 
 // Options are the settings of a Server.
@@ -88,6 +88,8 @@ type Server struct {
 	m       *sessionmgr.Manager
 	domains map[string]*domain // doesn't change
 	metrics *metrics
+	run     context.Context // ends with Shutdown
+	stop    context.CancelFunc
 }
 
 // domain is one component, connected or not. It is the manager's Service.
@@ -98,6 +100,8 @@ type domain struct {
 
 	mu   sync.Mutex
 	link *Stream // guarded by mu; nil while it isn't connected
+	// gone is of the stream before, guarded by mu: closed when its presence is taken back.
+	gone chan struct{}
 }
 
 // New makes a Server and registers the domains in the file with m. With no file there are none.
@@ -107,6 +111,7 @@ func New(o Options, m *sessionmgr.Manager) (*Server, error) {
 	}
 	o.setDefaults()
 	srv := &Server{o: o, m: m, domains: map[string]*domain{}}
+	srv.run, srv.stop = context.WithCancel(context.Background())
 	srv.metrics = newMetrics(o.Metrics, srv)
 	if o.SecretFile == "" {
 		return srv, nil
@@ -212,15 +217,6 @@ func (srv *Server) Accept(c *netserver.Conn) (netserver.Handler, error) {
 	return s, nil
 }
 
-// Shutdown ends the streams with system-shutdown.
-func (srv *Server) Shutdown() {
-	for _, d := range srv.domains {
-		if s := d.stream(); s != nil {
-			s.fail(stream.SystemShutdown, "the server is shutting down")
-		}
-	}
-}
-
 func (d *domain) stream() *Stream {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -240,11 +236,12 @@ func (d *domain) Deliver(st *stanza.Stanza) error {
 
 // enter makes s the stream of the domain, and returns the one that it had: whoever has the
 // secret is the component, and one that has come back needn't wait until its old
-// connection is found dead.
+// connection is found dead. What s routes waits for the goodbyes of the one before.
 func (d *domain) enter(s *Stream) (old *Stream) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old, d.link = d.link, s
+	s.after, d.gone = d.gone, s.gone
 	return old
 }
 

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"weir/jid"
 	"weir/sessionmgr/sessiontest"
@@ -84,6 +86,53 @@ func TestAway(t *testing.T) {
 	if got := strings.Join(juliet.Got(), ""); !strings.Contains(got, "remote-server-not-found") {
 		t.Errorf("another domain: %s", got)
 	}
+}
+
+// TestShown holds what is remembered of presence: by pairs, up to a bound; receivers that
+// have gone make room, not more often than now and then.
+func TestShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Hour)
+		w := shown{most: 3}
+		gone := map[string]bool{}
+		here := func(j jid.JID) bool { return !gone[j.String()] }
+		note := func(kind stanza.Kind, typ, from, to string) bool {
+			return w.note(&stanza.Stanza{Kind: kind, Type: typ, From: jid.MustParse(from), To: jid.MustParse(to)}, here)
+		}
+		for i, x := range []struct {
+			kind     stanza.Kind
+			typ      string
+			from, to string
+			have     int
+			beyond   bool
+		}{
+			{stanza.Message, "", "a@irc.lit", "juliet@verona.lit/x", 0, false},
+			{stanza.Presence, "subscribed", "a@irc.lit", "juliet@verona.lit", 0, false},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/x", 1, false},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/x", 1, false},
+			{stanza.Presence, "unavailable", "a@irc.lit", "romeo@verona.lit/x", 1, false},
+			{stanza.Presence, "unavailable", "a@irc.lit", "juliet@verona.lit/x", 0, false},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/1", 1, false},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/2", 2, false},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit", 3, false},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/3", 3, true},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/4", 3, false}, // told once
+		} {
+			if ok := note(x.kind, x.typ, x.from, x.to); len(w.all) != x.have || ok == x.beyond {
+				t.Errorf("%d: %d are remembered, want %d; told %v", i, len(w.all), x.have, !ok)
+			}
+		}
+		gone["juliet@verona.lit/1"], gone["juliet@verona.lit/2"] = true, true
+		note(stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/5")
+		if len(w.all) != 3 {
+			t.Errorf("%d: it was looked at again at once", len(w.all))
+		}
+		time.Sleep(pruneEvery)
+		note(stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/5")
+		if len(w.all) != 2 {
+			t.Errorf("%d are remembered", len(w.all))
+		}
+	})
 }
 
 // TestProof has the example of XEP-0114 §3 in its form.
