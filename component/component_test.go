@@ -29,14 +29,14 @@ func TestSecrets(t *testing.T) {
 		"irc.verona.lit 0123456789abcdef\n": "",
 		"# none\n\n":                        "",
 		"irc.verona.lit 0123456789abcdef\nMUC.Verona.lit  another one of them\n": "",
-		"irc.verona.lit":                                                 "16 characters",
-		"irc.verona.lit 0123456789abcde":                                 "16 characters",
-		"a@irc.verona.lit 0123456789abcdef":                              "not a domain",
-		"verona.lit 0123456789abcdef":                                    "of this server itself",
-		"a.lit 0123456789abcdef\nA.lit 0123456789abcdef":                 "line 2: a.lit stands there twice",
+		"irc.verona.lit":                                 "16 characters",
+		"irc.verona.lit 0123456789abcde":                 "16 characters",
+		"a@irc.verona.lit 0123456789abcdef":              "not a domain",
+		"verona.lit 0123456789abcdef":                    "of this server itself",
+		"a.lit 0123456789abcdef\nA.lit 0123456789abcdef": "line 2: a.lit stands there twice",
 		"a b\n# none\nverona.lit 0123456789abcdef\na@b c\nx.lit 0123456789abcdef\nx.lit 0123456789abcdef": ":\nline 1: the secret of a has to have 16 characters or more\n" +
 			"line 3: verona.lit is a domain of this server itself\nline 4: \"a@b\" is not a domain\nline 6: x.lit stands there twice, first in line 5",
-		strings.Repeat("a@b c\n", 30):                                   "line 20: \"a@b\" is not a domain\nand 10 more",
+		strings.Repeat("a@b c\n", 30):                                    "line 20: \"a@b\" is not a domain\nand 10 more",
 		"irc.verona.lit 0123456789abcdef\n" + strings.Repeat("x", 1<<17): "token too long",
 	} {
 		h := sessiontest.New()
