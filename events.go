@@ -17,7 +17,7 @@ type eventSinks struct {
 
 // makeEvents makes what is configured to take events, and listens for it. Where
 // nothing is, nobody listens.
-func (s *Server) makeEvents() (err error) {
+func (s *Server) makeEvents(ctx context.Context) (err error) {
 	var sinks events.Sinks
 	if o := s.Config.SessionLog; o.File != "" {
 		o.Log, o.Metrics = s.Log, s.Registry
@@ -27,8 +27,8 @@ func (s *Server) makeEvents() (err error) {
 		sinks = append(sinks, s.events.log)
 	}
 	if o := s.Config.Webhook; len(o.Targets) > 0 {
-		o.Server, o.Log, o.Metrics = s.Config.Domains[0], s.Log, s.Registry
-		if s.events.hook, err = webhook.New(o); err != nil {
+		o.Server, o.Store, o.Log, o.Metrics = s.Config.Domains[0], s.Store, s.Log, s.Registry
+		if s.events.hook, err = webhook.New(ctx, o); err != nil {
 			return err
 		}
 		sinks = append(sinks, s.events.hook)

@@ -155,8 +155,11 @@ func (m *modules) offer(streams *c2s.Server, o acks.Options) error {
 // accountChanged ends the sessions of an account that has to prove itself again
 // or is gone, and removes what is kept for one that was deleted.
 func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
-	if c.Kind == auth.RoleChanged {
+	switch c.Kind {
+	case auth.RoleChanged:
 		s.roleChanged(ctx, c.JID)
+		return
+	case auth.AccountCreated: // nobody is logged in to it
 		return
 	}
 	s.endSessions(ctx, c)

@@ -106,7 +106,7 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*Server, err
 	}
 	if err == nil {
 		s.declareHooks()
-		err = s.makeEvents()
+		err = s.makeEvents(ctx)
 	}
 	if err == nil {
 		err = s.Sessions.Restore(ctx)

@@ -99,7 +99,10 @@ func (s *Service) Create(ctx context.Context, j jid.JID, password string) error 
 	if err := s.Hooks.PreCreate.Run(ctx, &PreCreate{j.Bare()}); err != nil {
 		return err
 	}
-	return s.setKeys(ctx, j, password, true)
+	if err := s.setKeys(ctx, j, password, true); err != nil {
+		return err
+	}
+	return s.changed(ctx, j, AccountCreated)
 }
 
 // SetPassword replaces an account's keys. It returns ErrNoAccount,

@@ -65,7 +65,9 @@ func ExampleHooks() {
 		panic(err)
 	}
 	service.Hooks.AccountChanged.Add("sessions", hook.Normal, func(_ context.Context, c auth.AccountChange) {
-		fmt.Println("end the sessions of", c.JID, "because:", c.Kind)
+		if c.Kind != auth.AccountCreated { // it has none
+			fmt.Println("end the sessions of", c.JID, "because:", c.Kind)
+		}
 	})
 	juliet := jid.MustParse("juliet@example.net")
 	_ = service.Create(ctx, juliet, "wherefore art thou")

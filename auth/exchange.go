@@ -54,10 +54,21 @@ func unavailable(text string, err error) *Failure {
 }
 
 // wrong is the one answer to everything that a stranger could learn from: no
-// such account, a wrong password, a proof for other keys. RFC 6120 §6.5.10
-func wrong() *Failure {
-	return &Failure{Condition: "not-authorized", Text: "wrong user name or password", Credentials: true}
+// such account, a wrong password, a proof for other keys. RFC 6120 §6.5.10. why is for
+// the log alone.
+func wrong(why error) *Failure {
+	return &Failure{Condition: "not-authorized", Text: "wrong user name or password", Credentials: true, Err: why}
 }
+
+// What is wrong with credentials. None has a name in it: people type their password
+// where the name belongs.
+var (
+	errPassword = errors.New("auth: wrong password")
+	errNoKeys   = errors.New("auth: the account has no keys for the mechanism")
+	errChanged  = errors.New("auth: the account has changed during the login")
+	errToken    = errors.New("auth: no token of the account fits")
+	errUsed     = errors.New("auth: the token was used already")
+)
 
 // Exchange is one SASL exchange. Step may read storage and derive keys: call
 // it off the reader goroutine. It isn't safe for concurrent use.
@@ -248,7 +259,7 @@ func (x *Exchange) Confirm(ctx context.Context) error {
 func (x *Exchange) stillHolds(ctx context.Context) error {
 	d, err := x.service.fetchDevice(ctx, x.claimed, x.token.device)
 	if err == nil && d == nil {
-		return wrong()
+		return wrong(errToken)
 	}
 	return err
 }
@@ -288,16 +299,23 @@ func (x *Exchange) keys(a *algorithm, name string) (k *keys, known bool) {
 // finish decides, after the credentials were compared. The account is read once
 // more: it may have been changed, disabled or deleted since the exchange began. Another
 // login may have replaced the keys; they count while the password is the same.
-func (x *Exchange) finish(right bool) *Failure {
+func (x *Exchange) finish(a *algorithm, right bool) *Failure {
 	if f := x.reload(); f != nil {
 		return f
 	}
-	if !right || x.found == nil || x.keyed == nil {
-		return wrong()
+	switch {
+	case x.found == nil:
+		return wrong(ErrNoAccount)
+	case !right && x.found.of(a) == nil:
+		return wrong(errNoKeys)
+	case !right:
+		return wrong(errPassword)
+	case x.keyed == nil:
+		return wrong(errChanged)
 	}
 	origin := x.found.origin()
 	if len(origin) == 0 || subtle.ConstantTimeCompare(origin, x.keyed.origin()) != 1 {
-		return wrong()
+		return wrong(errChanged)
 	}
 	if x.found.disabled {
 		return refuse("account-disabled", "", ErrDisabled) // RFC 6120 §6.5.2

@@ -26,7 +26,7 @@ func wantFailure(t *testing.T, what string, err error, condition string, credent
 	if f.Condition != condition || f.Credentials != credentials {
 		t.Errorf("%s: got %s (%s), credentials %v; want %s, %v", what, f.Condition, f.Text, f.Credentials, condition, credentials)
 	}
-	if credentials && f.Text != wrong().Text {
+	if credentials && f.Text != wrong(nil).Text {
 		t.Errorf("%s: a wrong credential is told from others: %q", what, f.Text)
 	}
 }

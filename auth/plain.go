@@ -63,7 +63,7 @@ func (x *Exchange) checkPassword(name, password string) *Failure {
 		return unavailable("too many logins at once; try again", err)
 	}
 	right := subtle.ConstantTimeCompare(stored, k.stored) == 1
-	if f := x.finish(right && known); f != nil {
+	if f := x.finish(a, right && known); f != nil {
 		return f
 	}
 	x.completeKeys(prepared)

@@ -122,7 +122,7 @@ func (x *Exchange) scramFinal(st *scramState, msg []byte) ([]byte, *Failure) {
 	subtle.XORBytes(clientKey, m.proof, signature)
 	x.service.proofs.Add(1)
 	right := subtle.ConstantTimeCompare(a.sum(clientKey), st.keys.stored) == 1
-	if f := x.finish(right && st.known); f != nil {
+	if f := x.finish(a, right && st.known); f != nil {
 		return nil, f
 	}
 	verifier := a.hmac(st.keys.server, st.prefix, m.withoutProof)

@@ -49,6 +49,7 @@ const (
 	AccountDisabled
 	AccountDeleted
 	RoleChanged
+	AccountCreated
 )
 
 // String names the kind for logs.
@@ -62,6 +63,8 @@ func (k ChangeKind) String() string {
 		return "account deleted"
 	case RoleChanged:
 		return "role changed"
+	case AccountCreated:
+		return "account created"
 	}
 	return "unknown change"
 }

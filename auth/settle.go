@@ -137,10 +137,10 @@ func (x *Exchange) stillProven(ctx context.Context) error {
 		return err
 	}
 	if r == nil || r.disabled {
-		return wrong()
+		return wrong(errChanged)
 	}
 	if x.proven != nil && subtle.ConstantTimeCompare(r.origin(), x.proven) != 1 {
-		return wrong()
+		return wrong(errChanged)
 	}
 	return nil
 }
@@ -157,7 +157,7 @@ func (x *Exchange) useToken(d *device) (durable bool, err error) {
 	}
 	switch {
 	case at < 0, use.Counted && use.Count < d.tokens[at].count: // another login with it was quicker
-		return false, wrong()
+		return false, wrong(errUsed)
 	case use.Invalidate: // XEP-0484 §3.6
 		d.tokens = [2]*token{}
 		return true, nil

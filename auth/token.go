@@ -182,14 +182,16 @@ func (x *Exchange) checkToken(proof []byte) (out []byte, _ *Failure) {
 	}
 	s.proofs.Add(1)
 	switch {
-	case fits == nil || x.found == nil:
-		return nil, wrong()
+	case x.found == nil:
+		return nil, wrong(ErrNoAccount)
+	case fits == nil:
+		return nil, wrong(errToken)
 	case x.found.disabled:
 		return nil, refuse("account-disabled", "", ErrDisabled)
 	case !time.Now().Before(fits.expires): // told to who has it, and to nobody else
 		return nil, refuse("credentials-expired", "the token has expired", nil)
 	case t.use.Counted && t.use.Count < fits.count:
-		return nil, wrong()
+		return nil, wrong(errUsed)
 	}
 	t.nonce = fits.nonce
 	return out, nil

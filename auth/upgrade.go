@@ -94,7 +94,7 @@ func (x *Exchange) keepKeys(ctx context.Context, all ...keys) error {
 		return asRefusal(err)
 	}
 	if old == nil {
-		return wrong()
+		return wrong(errChanged)
 	}
 	next := old
 	var names []string

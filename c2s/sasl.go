@@ -278,7 +278,7 @@ func (s *Stream) failure(mechanism string, f *auth.Failure) {
 		mechanism = "unknown"
 	}
 	s.srv.metrics.auth.WithLabelValues(mechanism, condition).Inc()
-	s.log().Info("login failed", "mechanism", mechanism, "condition", condition, "remote", s.conn.RemoteAddr(), "err", f.Err)
+	s.log().Info("login failed", "mechanism", mechanism, "condition", condition, "remote", s.conn.RemoteAddr(), "err", reason(f))
 	ev := AuthFailed{Session: s.Session(), Mechanism: mechanism, Condition: condition, Remote: s.conn.RemoteAddr()}
 	if err := s.srv.Hooks.AuthFailed.Run(s.ctx(), ev); err != nil {
 		s.hookFailed(err)
@@ -290,6 +290,17 @@ func (s *Stream) failure(mechanism string, f *auth.Failure) {
 	if s.neg.wrong++; s.neg.wrong >= s.srv.opts().MaxWrong {
 		s.limit("wrong_credentials", fmt.Sprintf("%d wrong credentials on one stream", s.neg.wrong))
 	}
+}
+
+// reason is what the log says is wrong; nothing in it is secret.
+func reason(f *auth.Failure) string {
+	switch {
+	case f.Err != nil:
+		return f.Err.Error()
+	case f.Text != "":
+		return f.Text
+	}
+	return f.Condition
 }
 
 // appendFailure appends a failure. The condition has the namespace of RFC 6120 in

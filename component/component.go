@@ -2,6 +2,7 @@ package component
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	merr "mellium.im/xmpp/stanza"
-	"mellium.im/xmpp/stream"
 )
 
 // Options are the settings of a Server.
@@ -88,6 +88,8 @@ type Server struct {
 	m       *sessionmgr.Manager
 	domains map[string]*domain // doesn't change
 	metrics *metrics
+	run     context.Context // ends with Shutdown
+	stop    context.CancelFunc
 }
 
 // domain is one component, connected or not. It is the manager's Service.
@@ -98,6 +100,8 @@ type domain struct {
 
 	mu   sync.Mutex
 	link *Stream // guarded by mu; nil while it isn't connected
+	// gone is of the stream before, guarded by mu: closed when its presence is taken back.
+	gone chan struct{}
 }
 
 // New makes a Server and registers the domains in the file with m. With no file there are none.
@@ -107,6 +111,7 @@ func New(o Options, m *sessionmgr.Manager) (*Server, error) {
 	}
 	o.setDefaults()
 	srv := &Server{o: o, m: m, domains: map[string]*domain{}}
+	srv.run, srv.stop = context.WithCancel(context.Background())
 	srv.metrics = newMetrics(o.Metrics, srv)
 	if o.SecretFile == "" {
 		return srv, nil
@@ -131,6 +136,8 @@ func New(o Options, m *sessionmgr.Manager) (*Server, error) {
 const (
 	minSecret  = 16
 	maxSecrets = 1 << 20
+
+	maxMistakes = 20 // that are told
 )
 
 // CheckSecrets reads the file with the secrets of components as a server with these
@@ -157,17 +164,20 @@ func readSecrets(name string, local func(domain string) bool) (map[string]string
 		secrets, err = parseSecrets(f, local)
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("component: the secrets in %s: %w", name, err)
+		return nil, 0, fmt.Errorf("component: the secrets in %s:%s%w", name, separator(err), err)
 	}
 	return secrets, fi.Mode().Perm(), nil
 }
 
 // parseSecrets reads the file: each line is a domain and its secret; empty ones and those that begin
-// with # are passed over. Errors have no secret in them.
+// with # are passed over. The error tells every mistake by its line, up to a number, and has
+// no secret in it.
 func parseSecrets(r io.Reader, local func(domain string) bool) (map[string]string, error) {
-	secrets := map[string]string{}
+	secrets, lines := map[string]string{}, map[string]int{}
+	var mistakes []error
 	in := bufio.NewScanner(io.LimitReader(r, maxSecrets))
-	for n := 1; in.Scan(); n++ {
+	n := 1
+	for ; in.Scan(); n++ {
 		line := strings.TrimSpace(in.Text())
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -175,19 +185,39 @@ func parseSecrets(r io.Reader, local func(domain string) bool) (map[string]strin
 		name, secret, _ := strings.Cut(line, " ")
 		secret = strings.TrimSpace(secret)
 		j, err := jid.New("", name, "")
-		switch {
+		switch before := lines[j.Domain()]; {
 		case err != nil || strings.ContainsAny(name, "@/"):
-			return nil, fmt.Errorf("line %d: %q is not a domain", n, name)
+			err = fmt.Errorf("line %d: %q is not a domain", n, name)
 		case local(j.Domain()):
-			return nil, fmt.Errorf("line %d: %s is a domain of this server itself", n, j.Domain())
-		case secrets[j.Domain()] != "":
-			return nil, fmt.Errorf("line %d: %s stands there twice", n, j.Domain())
+			err = fmt.Errorf("line %d: %s is a domain of this server itself", n, j.Domain())
+		case before > 0:
+			err = fmt.Errorf("line %d: %s stands there twice, first in line %d", n, j.Domain(), before)
 		case len(secret) < minSecret:
-			return nil, fmt.Errorf("line %d: the secret of %s has to have %d characters or more", n, j.Domain(), minSecret)
+			err = fmt.Errorf("line %d: the secret of %s has to have %d characters or more", n, j.Domain(), minSecret)
+		}
+		if err != nil {
+			mistakes = append(mistakes, err)
+		}
+		if lines[j.Domain()] == 0 {
+			lines[j.Domain()] = n
 		}
 		secrets[j.Domain()] = secret
 	}
-	return secrets, in.Err()
+	if err := in.Err(); err != nil {
+		mistakes = append(mistakes, fmt.Errorf("line %d: %w", n, err))
+	}
+	if more := len(mistakes) - maxMistakes; more > 0 {
+		mistakes = append(mistakes[:maxMistakes], fmt.Errorf("and %d more", more))
+	}
+	return secrets, errors.Join(mistakes...)
+}
+
+// separator is what stands before an error: each of several has a line of its own.
+func separator(err error) string {
+	if strings.Contains(err.Error(), "\n") {
+		return "\n"
+	}
+	return " "
 }
 
 // Connected returns the domains whose components are connected, sorted.
@@ -212,15 +242,6 @@ func (srv *Server) Accept(c *netserver.Conn) (netserver.Handler, error) {
 	return s, nil
 }
 
-// Shutdown ends the streams with system-shutdown.
-func (srv *Server) Shutdown() {
-	for _, d := range srv.domains {
-		if s := d.stream(); s != nil {
-			s.fail(stream.SystemShutdown, "the server is shutting down")
-		}
-	}
-}
-
 func (d *domain) stream() *Stream {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -240,11 +261,12 @@ func (d *domain) Deliver(st *stanza.Stanza) error {
 
 // enter makes s the stream of the domain, and returns the one that it had: whoever has the
 // secret is the component, and one that has come back needn't wait until its old
-// connection is found dead.
+// connection is found dead. What s routes waits for the goodbyes of the one before.
 func (d *domain) enter(s *Stream) (old *Stream) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old, d.link = d.link, s
+	s.after, d.gone = d.gone, s.gone
 	return old
 }
 

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"weir/jid"
 	"weir/sessionmgr/sessiontest"
@@ -27,11 +29,14 @@ func TestSecrets(t *testing.T) {
 		"irc.verona.lit 0123456789abcdef\n": "",
 		"# none\n\n":                        "",
 		"irc.verona.lit 0123456789abcdef\nMUC.Verona.lit  another one of them\n": "",
-		"irc.verona.lit":                                                 "16 characters",
-		"irc.verona.lit 0123456789abcde":                                 "16 characters",
-		"a@irc.verona.lit 0123456789abcdef":                              "not a domain",
-		"verona.lit 0123456789abcdef":                                    "of this server itself",
-		"a.lit 0123456789abcdef\nA.lit 0123456789abcdef":                 "line 2: a.lit stands there twice",
+		"irc.verona.lit":                                 "16 characters",
+		"irc.verona.lit 0123456789abcde":                 "16 characters",
+		"a@irc.verona.lit 0123456789abcdef":              "not a domain",
+		"verona.lit 0123456789abcdef":                    "of this server itself",
+		"a.lit 0123456789abcdef\nA.lit 0123456789abcdef": "line 2: a.lit stands there twice",
+		"a b\n# none\nverona.lit 0123456789abcdef\na@b c\nx.lit 0123456789abcdef\nx.lit 0123456789abcdef": ":\nline 1: the secret of a has to have 16 characters or more\n" +
+			"line 3: verona.lit is a domain of this server itself\nline 4: \"a@b\" is not a domain\nline 6: x.lit stands there twice, first in line 5",
+		strings.Repeat("a@b c\n", 30):                                    "line 20: \"a@b\" is not a domain\nand 10 more",
 		"irc.verona.lit 0123456789abcdef\n" + strings.Repeat("x", 1<<17): "token too long",
 	} {
 		h := sessiontest.New()
@@ -84,6 +89,53 @@ func TestAway(t *testing.T) {
 	if got := strings.Join(juliet.Got(), ""); !strings.Contains(got, "remote-server-not-found") {
 		t.Errorf("another domain: %s", got)
 	}
+}
+
+// TestShown holds what is remembered of presence: by pairs, up to a bound; receivers that
+// have gone make room, not more often than now and then.
+func TestShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Hour)
+		w := shown{most: 3}
+		gone := map[string]bool{}
+		here := func(j jid.JID) bool { return !gone[j.String()] }
+		note := func(kind stanza.Kind, typ, from, to string) bool {
+			return w.note(&stanza.Stanza{Kind: kind, Type: typ, From: jid.MustParse(from), To: jid.MustParse(to)}, here)
+		}
+		for i, x := range []struct {
+			kind     stanza.Kind
+			typ      string
+			from, to string
+			have     int
+			beyond   bool
+		}{
+			{stanza.Message, "", "a@irc.lit", "juliet@verona.lit/x", 0, false},
+			{stanza.Presence, "subscribed", "a@irc.lit", "juliet@verona.lit", 0, false},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/x", 1, false},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/x", 1, false},
+			{stanza.Presence, "unavailable", "a@irc.lit", "romeo@verona.lit/x", 1, false},
+			{stanza.Presence, "unavailable", "a@irc.lit", "juliet@verona.lit/x", 0, false},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/1", 1, false},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/2", 2, false},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit", 3, false},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/3", 3, true},
+			{stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/4", 3, false}, // told once
+		} {
+			if ok := note(x.kind, x.typ, x.from, x.to); len(w.all) != x.have || ok == x.beyond {
+				t.Errorf("%d: %d are remembered, want %d; told %v", i, len(w.all), x.have, !ok)
+			}
+		}
+		gone["juliet@verona.lit/1"], gone["juliet@verona.lit/2"] = true, true
+		note(stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/5")
+		if len(w.all) != 3 {
+			t.Errorf("%d: it was looked at again at once", len(w.all))
+		}
+		time.Sleep(pruneEvery)
+		note(stanza.Presence, "", "a@irc.lit", "juliet@verona.lit/5")
+		if len(w.all) != 2 {
+			t.Errorf("%d are remembered", len(w.all))
+		}
+	})
 }
 
 // TestProof has the example of XEP-0114 §3 in its form.

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +47,13 @@ type Stream struct {
 	pending []*stanza.Stanza
 	work    context.Context
 	cancel  context.CancelFunc
+	shown   shown         // of the goroutine that routes
+	after   chan struct{} // closed when nothing of the stream before is on its way
+	gone    chan struct{} // closed when nothing of this one is; nil before the handshake
+
+	mu      sync.Mutex
+	over    bool          // guarded by mu: nothing more is routed
+	routing chan struct{} // guarded by mu; closed when what was last routed is done
 
 	open   atomic.Bool // the handshake is done
 	closed atomic.Bool // our closing tag is out
@@ -70,19 +78,32 @@ func (s *Stream) Data(_ *netserver.Conn, b []byte) (taken int, err error) {
 	}
 	if len(s.pending) > 0 {
 		s.scan.Release()
-		s.conn.Pause()
-		go s.route(s.pending)
+		if done, ok := s.begin(); ok {
+			s.conn.Pause()
+			go s.route(s.pending, done)
+		}
 		s.pending = nil
 	}
 	return taken, nil
 }
 
 // route gives stanzas to the manager, in order; then the stream reads on.
-func (s *Stream) route(all []*stanza.Stanza) {
+func (s *Stream) route(all []*stanza.Stanza, done chan struct{}) {
 	defer s.conn.Resume()
+	defer close(done)
+	if s.after != nil {
+		select {
+		case <-s.after:
+		case <-s.work.Done():
+		}
+	}
 	for _, st := range all {
 		if s.work.Err() != nil {
 			return
+		}
+		if !s.shown.note(st, s.srv.here) {
+			s.srv.o.Log.Warn("a component shows too much: presence beyond the bound will not be taken back when it goes",
+				"domain", s.domain.name, "bound", s.shown.most)
 		}
 		if err := s.srv.m.FromService(s.work, st); err != nil && s.work.Err() == nil {
 			s.srv.o.Log.Error("what a component sent could not be routed", "domain", s.domain.name, "err", err)
@@ -171,6 +192,7 @@ func (s *Stream) handshake(tok *xmlstream.Token) {
 	s.conn.SetDeadline(time.Time{})
 	s.conn.SetIdle(s.srv.o.KeepAlive)
 	s.work, s.cancel = context.WithCancel(context.Background())
+	s.shown.most, s.gone = maxShown, make(chan struct{})
 	s.append(func(dst []byte) []byte { return append(dst, "<handshake/>"...) })
 	s.open.Store(true)
 	if old := s.domain.enter(s); old != nil {
@@ -178,6 +200,7 @@ func (s *Stream) handshake(tok *xmlstream.Token) {
 	}
 	if s.closed.Load() { // ended meanwhile
 		s.domain.leave(s)
+		s.farewell()
 	}
 	s.srv.o.Log.Info("component connected", "domain", s.domain.name, "remote", s.conn.RemoteAddr())
 }
@@ -268,8 +291,9 @@ func (s *Stream) end(words func([]byte) []byte) {
 	if s.closed.Swap(true) {
 		return
 	}
-	if s.domain != nil {
+	if s.domain != nil && s.open.Load() {
 		s.domain.leave(s)
+		s.farewell()
 	}
 	_ = s.conn.Append(func(dst []byte) []byte {
 		if s.id == "" { // what was sent isn't even a header (RFC 6120 §4.9.1.2)
@@ -307,11 +331,9 @@ func (s *Stream) ReadTimeout(*netserver.Conn, bool) time.Duration {
 // Closed implements netserver.Handler.
 func (s *Stream) Closed(_ *netserver.Conn, cause error) {
 	s.closed.Store(true)
-	if s.cancel != nil {
-		s.cancel()
-	}
 	if s.domain != nil && s.open.Load() {
 		s.domain.leave(s)
+		s.farewell()
 		s.srv.o.Log.Info("component disconnected", "domain", s.domain.name, "cause", cause)
 	}
 }

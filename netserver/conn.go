@@ -38,6 +38,7 @@ type Conn struct {
 	pull    bool        // TLS may hold bytes: don't wait for the socket first
 	fresh   bool        // this goroutine's stack is still small
 	shaking bool        // TLS handshake under way: the wire blocks
+	first   bool        // the first bytes may be the header of a proxy that isn't configured
 
 	// lastRead is on the server's clock; written by the reader.
 	lastRead atomic.Int64
@@ -104,8 +105,12 @@ func addrPort(a net.Addr) netip.AddrPort {
 
 // start is the first goroutine of a connection. It holds both tokens.
 func (c *Conn) start(l Listen) {
+	c.first = l.Proxied && l.TLS == nil
 	if l.TLS != nil {
 		if err := c.handshake(l.TLS); err != nil {
+			if l.Proxied {
+				c.strangeRecord(err)
+			}
 			c.srv.log.Debug("TLS handshake failed", "remote", c.remote, "err", err)
 			c.abandon()
 			return

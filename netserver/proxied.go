@@ -3,6 +3,7 @@ package netserver
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -59,7 +60,57 @@ func (s *Server) serveProxied(nc net.Conn, l Listen) {
 	if remote.IsValid() {
 		c.remote = remote
 	}
+	l.Proxied = false // the one header has come
 	s.serve(c, l)
+}
+
+// Headers of the PROXY protocol as far as they tell themselves from everything else,
+// by version.
+var (
+	proxyBegins  = map[int]string{1: "PROXY ", 2: string(proxyproto.SIGV2)}
+	recordBegins = map[int]string{1: "PROXY", 2: string(proxyproto.SIGV2[:5])} // as much as TLS looks at
+)
+
+// maxStrange bounds the addresses whose headers are told in the log: anybody can send
+// one.
+const maxStrange = 100
+
+// strangeProxy tells in the log if the first bytes of a connection are the header of a
+// proxy from which none is believed: most likely the admin's own, not named yet.
+func (c *Conn) strangeProxy(b []byte) {
+	for version, begin := range proxyBegins {
+		if bytes.HasPrefix(b, []byte(begin)) {
+			c.srv.tellStrange(c, version)
+		}
+	}
+}
+
+// strangeRecord is strangeProxy for bytes that stood where TLS was to begin.
+func (c *Conn) strangeRecord(err error) {
+	var no tls.RecordHeaderError
+	if !errors.As(err, &no) {
+		return
+	}
+	for version, begin := range recordBegins {
+		if string(no.RecordHeader[:]) == begin {
+			c.srv.tellStrange(c, version)
+		}
+	}
+}
+
+// tellStrange warns once of each address.
+func (s *Server) tellStrange(c *Conn, version int) {
+	place := c.place()
+	s.mu.Lock()
+	_, told := s.strange[place]
+	if told = told || len(s.strange) >= maxStrange; !told {
+		s.strange[place] = struct{}{}
+	}
+	s.mu.Unlock()
+	if !told {
+		s.log.Warn("a connection refused: it begins with a header of the PROXY protocol, and none is expected from its address; "+
+			"if a proxy of yours is there, name it in network.proxies, and have it send version 2", "addr", c.remote.Addr(), "version", version)
+	}
 }
 
 // readProxy reads the header and nothing behind it. remote is not valid where the

@@ -1,8 +1,14 @@
 package netserver
 
 import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,4 +126,83 @@ func TestNotProxied(t *testing.T) {
 			t.Errorf("%q is a proxy", bad)
 		}
 	}
+}
+
+// TestStrangeProxy: the log names the key to set, once for each address, for both
+// versions, under TLS too; nothing else that clients send is taken for a header.
+func TestStrangeProxy(t *testing.T) {
+	v2 := header(t, nil)
+	for _, tt := range []struct {
+		name, send string
+		tls        bool
+		want       string
+	}{
+		{"version 2", v2, false, "version=2"},
+		{"version 1", "PROXY TCP4 192.0.2.7 198.51.100.1 4711 5222\r\n", false, "version=1"},
+		{"version 2 before TLS", v2, true, "version=2"},
+		{"version 1 before TLS", "PROXY TCP4 192.0.2.7 198.51.100.1 4711 5222\r\n", true, "version=1"},
+		{"a stream", "<stream:stream>", false, ""},
+		{"a stream where TLS belongs", "<stream:stream>", true, ""},
+		{"line ends", "\r\n\r\n<stream:stream>", false, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var log safeBuffer
+			s := testServer(t, Options{Proxies: []string{"192.0.2.1"}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			r := newRecorder()
+			r.conn, r.closed = make(chan *Conn, 3), make(chan error, 3)
+			r.onData = func(*Conn, []byte) (int, error) { return 0, errors.New("nonsense") }
+			l := Listen{Addr: "127.0.0.1:0", Proxied: true, New: r.New}
+			if tt.tls {
+				l.TLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("none") }}
+			}
+			addr, err := s.Listen(l)
+			must(t, err)
+			for range 3 {
+				nc, err := net.Dial("tcp", addr.String())
+				must(t, err)
+				_, err = nc.Write([]byte(tt.send))
+				must(t, err)
+				must(t, nc.SetReadDeadline(time.Now().Add(10*time.Second)))
+				_, _ = io.Copy(io.Discard, nc) // until it is refused
+				nc.Close()
+			}
+			told := log.String()
+			switch {
+			case tt.want == "" && strings.Contains(told, "PROXY"):
+				t.Errorf("told: %s", told)
+			case tt.want != "" && (strings.Count(told, "network.proxies") != 1 || !strings.Contains(told, tt.want) || !strings.Contains(told, "addr=127.0.0.1 ")):
+				t.Errorf("told: %s", told)
+			}
+		})
+	}
+}
+
+// TestStrangeProxies: strangers can't fill the log.
+func TestStrangeProxies(t *testing.T) {
+	var log safeBuffer
+	s := testServer(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	for i := range 3 * maxStrange {
+		s.tellStrange(&Conn{srv: s, remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)}), 1)}, 2)
+	}
+	if n := strings.Count(log.String(), "network.proxies"); n != maxStrange {
+		t.Errorf("%d lines, want %d", n, maxStrange)
+	}
+}
+
+// safeBuffer is a log that several goroutines write.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

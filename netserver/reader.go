@@ -252,6 +252,10 @@ func (c *Conn) deliver(b []byte) {
 		c.keep = append(c.keep, b...)
 		b = c.keep
 	}
+	if c.first {
+		c.first = false
+		c.strangeProxy(b)
+	}
 	taken, called := 0, !c.stop.Load()
 	var err error
 	if called {

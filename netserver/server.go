@@ -31,6 +31,7 @@ type Server struct {
 	conns     map[*Conn]struct{}
 	places    map[netip.Addr]placeCount
 	configs   map[*tls.Config]*tls.Config // made by prepare
+	strange   map[netip.Addr]struct{}     // whose header of a proxy was told in the log
 	closed    bool                        // no more connections
 	empty     chan struct{}               // closed when conns is empty, made by Shutdown
 }
@@ -44,6 +45,7 @@ func New(o Options) *Server {
 		conns:     map[*Conn]struct{}{},
 		places:    map[netip.Addr]placeCount{},
 		configs:   map[*tls.Config]*tls.Config{},
+		strange:   map[netip.Addr]struct{}{},
 	}
 	s.proxies, _ = prefixes(o.Proxies) // Validate has told of mistakes
 	s.m.register(o.Metrics, o.Log)

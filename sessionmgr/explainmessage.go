@@ -36,6 +36,10 @@ type MessageStory struct {
 	// gets it.
 	Owed    bool            `json:"owed"`
 	Targets []MessageTarget `json:"targets"`
+	// Receiver is what the receiver's log tells of what the account sent, nil where that is
+	// no account of ours or its log hasn't the message: Elsewhere says which.
+	Receiver  *MessageStory `json:"receiver,omitempty"`
+	Elsewhere string        `json:"elsewhere,omitempty"`
 }
 
 // MessageTarget is a session that a message was for.
@@ -65,13 +69,51 @@ const explainAtMost = 50_000
 
 // ExplainMessage tells what became of a message in the log of an account, named by
 // its id in the archive, its origin-id (XEP-0359 §3) or the id that its sender gave it:
-// the newest that fits. It reads storage.
+// the newest that fits. Of one that the account sent it also tells what became of it where
+// the receiver is an account of ours. It reads storage.
 func (m *Manager) ExplainMessage(ctx context.Context, account jid.JID, name string) (MessageStory, error) {
 	account = account.Bare()
 	id, rec, st, err := m.findMessage(ctx, account, name)
 	if err != nil {
 		return MessageStory{}, err
 	}
+	story, err := m.storyOf(ctx, account, id, &rec, st)
+	if err == nil && story.Outgoing {
+		err = m.follow(ctx, &story, id, st)
+	}
+	return story, err
+}
+
+// follow adds what the receiver's log tells: a message has the same id in both.
+func (m *Manager) follow(ctx context.Context, story *MessageStory, id uint64, st *stanza.Stanza) error {
+	to := st.To.Bare()
+	switch {
+	case m.HasService(to.Domain()):
+		story.Elsewhere = "given to the component of " + to.Domain() + ", of which there is no log"
+		return nil
+	case !m.Local(to.Domain()):
+		story.Elsewhere = to.Domain() + " is no domain of this server"
+		return nil
+	}
+	b, err := m.logs.Get(ctx, to.String(), id)
+	if errors.Is(err, storage.ErrNotFound) {
+		story.Elsewhere = "the log of " + to.String() + " hasn't it: the message needn't be kept there when it was delivered, or has been removed since"
+		return nil
+	}
+	var rec record
+	if err == nil {
+		rec, err = viewRecord(b)
+	}
+	if err != nil {
+		return err
+	}
+	r, err := m.storyOf(ctx, to, id, &rec, st)
+	story.Receiver = &r
+	return err
+}
+
+// storyOf tells what one log has of a message.
+func (m *Manager) storyOf(ctx context.Context, account jid.JID, id uint64, rec *record, st *stanza.Stanza) (MessageStory, error) {
 	story := MessageStory{
 		Account: account.String(), ID: ArchiveID(id), At: rec.at, Type: st.Type, StanzaID: st.ID, OriginID: originID(st),
 		From: st.From.String(), To: st.To.String(), Bytes: len(rec.raw), Outgoing: rec.outgoing(), Archived: !rec.hidden(), Targets: []MessageTarget{},
@@ -84,8 +126,8 @@ func (m *Manager) ExplainMessage(ctx context.Context, account jid.JID, name stri
 		return MessageStory{}, err
 	}
 	defer m.ledgers.release(l)
-	m.inOrder(func() { m.fateOf(&story, l, id, &rec) })
-	story.Routed = routedAs(st, &rec)
+	m.inOrder(func() { m.fateOf(&story, l, id, rec) })
+	story.Routed = routedAs(st, rec)
 	return story, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"weir/jid"
+	"weir/storage"
 )
 
 // TestExplainMessage holds what is told of a message on its way: by which name it is
@@ -56,6 +57,9 @@ func TestExplainMessage(t *testing.T) {
 	if sent, err := h.ExplainMessage(t.Context(), jid.MustParse("romeo@verona.lit"), "m1"); err != nil || !sent.Outgoing || !strings.Contains(sent.Routed, "sent by the account") {
 		t.Errorf("to whom sent it: %+v, %v", sent, err)
 	}
+	if st.Receiver != nil || st.Elsewhere != "" {
+		t.Errorf("%+v has another receiver", st)
+	}
 	juliet.cut()
 	send("m2", "juliet@verona.lit/balcony")
 	is("m2", "balcony waiting", "")
@@ -75,6 +79,22 @@ func TestExplainMessage(t *testing.T) {
 	if st := explain("m3"); !st.Owed || len(st.Targets) != 0 || !strings.Contains(st.Routed, "nobody was available") {
 		t.Errorf("%+v", st)
 	}
+	// The same in the log of its sender.
+	sent := func(name string) MessageStory {
+		t.Helper()
+		st, err := h.ExplainMessage(t.Context(), jid.MustParse("romeo@verona.lit"), name)
+		if err != nil || !st.Outgoing {
+			t.Fatalf("%s: %+v, %v", name, st, err)
+		}
+		return st
+	}
+	for _, name := range []string{"m1", "m2", "m3", "o-m3"} {
+		want := explain(name)
+		if got := sent(name).Receiver; got == nil || got.Account != "juliet@verona.lit" || got.ID != want.ID || got.Routed != want.Routed ||
+			got.Owed != want.Owed || len(got.Targets) != len(want.Targets) || got.Outgoing || got.Receiver != nil {
+			t.Errorf("%s: its receiver has %+v, want %+v", name, got, want)
+		}
+	}
 	next := h.bind("juliet@verona.lit/next")
 	next.enable()
 	next.available(0)
@@ -83,5 +103,14 @@ func TestExplainMessage(t *testing.T) {
 		if _, err := h.ExplainMessage(t.Context(), account, name); !errors.Is(err, ErrNoMessage) {
 			t.Errorf("%q: %v", name, err)
 		}
+	}
+	// What its receiver's log has lost.
+	var w storage.Batch
+	storage.DeleteAccount(&w, "juliet@verona.lit", h.logs.Table())
+	if err := storage.Commit(t.Context(), h.store, &w); err != nil {
+		t.Fatal(err)
+	}
+	if st := sent("m1"); st.Receiver != nil || !strings.Contains(st.Elsewhere, "the log of juliet@verona.lit hasn't it") {
+		t.Errorf("%+v", st)
 	}
 }

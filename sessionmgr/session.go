@@ -164,6 +164,9 @@ func (s *Session) SetInterested() {
 	s.mu.Lock()
 	first := !s.interested && s.state == Bound
 	s.interested = s.interested || first
+	if first {
+		s.mark(markInterested, 0)
+	}
 	s.mu.Unlock()
 	if first {
 		s.m.pipe.run(func() {
@@ -258,6 +261,14 @@ func (s *Session) SetPresence(st *stanza.Stanza, priority int8) {
 	s.presence, s.priority = nil, priority
 	if st != nil {
 		s.presence = st.Kept()
+	}
+	switch {
+	case c.Was == nil && st != nil:
+		s.mark(markAvailable, priority)
+	case c.Was != nil && st == nil:
+		s.mark(markUnavailable, 0)
+	case c.WasPriority != priority:
+		s.mark(markPriority, priority)
 	}
 	s.mu.Unlock()
 

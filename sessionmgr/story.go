@@ -1,6 +1,9 @@
 package sessionmgr
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,11 +13,12 @@ import (
 // Bounds of what is remembered of the way that sessions went.
 const (
 	maxSteps      = 32   // of one session, behind its binding
+	maxMarks      = 16   // of one session: when it became available, and such
 	closedKnown   = 1000 // sessions that ended and had logged in
 	closedUnknown = 100  // those that had not: strangers don't push out the others
 )
 
-// Step is one change of a session's state.
+// Step is one change of a session's state, or of its presence.
 type Step struct {
 	At    time.Time `json:"at"`
 	State string    `json:"state"` // that it was in from then on
@@ -34,6 +38,51 @@ type way struct {
 	// for those that it has not come to in this process.
 	header, login, bound uint32
 	more                 *[]Step // what came afterwards, nil for nothing
+	marks                []mark  // the last of them, nil for a client that says no presence
+}
+
+// mark is a change within the bound state: microseconds from the session's creation, in
+// the upper 48 bits, what happened and the priority. It is small, as most sessions have
+// two.
+type mark uint64
+
+// What a mark tells.
+const (
+	markInterested = iota
+	markAvailable
+	markUnavailable
+	markPriority
+)
+
+// mark notes such a change; mu is held.
+func (s *Session) mark(what byte, priority int8) {
+	us := uint64(max(0, time.Now().UnixNano()-s.created) / int64(time.Microsecond))
+	m := mark(us<<16 | uint64(what)<<8 | uint64(uint8(priority)))
+	switch list := s.way.marks; {
+	case list == nil:
+		s.way.marks = append(make([]mark, 0, 2), m)
+	case len(list) < maxMarks:
+		s.way.marks = append(list, m)
+	default:
+		copy(list, list[1:])
+		list[maxMarks-1] = m
+	}
+}
+
+// step tells a mark of a session that was created at a time.
+func (m mark) step(created time.Time) Step {
+	x := Step{At: created.Add(time.Duration(m>>16) * time.Microsecond), State: Bound.String()}
+	switch priority := int8(m); byte(m >> 8) {
+	case markInterested:
+		x.What = "interested: has asked for its roster"
+	case markAvailable:
+		x.What = fmt.Sprintf("available with priority %d", priority)
+	case markUnavailable:
+		x.What = "unavailable"
+	case markPriority:
+		x.What = fmt.Sprintf("priority %d", priority)
+	}
+	return x
 }
 
 // pass notes the time of one of the first states; mu is held.
@@ -72,10 +121,32 @@ func (s *Session) steps() []Step {
 			list = append(list, Step{At: s.Created().Add(time.Duration(x.mark) * time.Millisecond), State: x.state.String(), What: x.what})
 		}
 	}
+	begun, bound := len(list), list[len(list)-1].At
 	if s.way.more != nil {
 		list = append(list, *s.way.more...)
 	}
+	for _, m := range s.way.marks {
+		x := m.step(s.Created())
+		if x.At.Before(bound) { // in the millisecond before: those are rounded up
+			x.At = bound
+		}
+		list = append(list, x)
+	}
+	slices.SortStableFunc(list[begun:], func(a, b Step) int {
+		if c := a.At.Compare(b.At); c != 0 || a.State == b.State {
+			return c
+		}
+		return cmp.Compare(rank(a), rank(b))
+	})
 	return list
+}
+
+// rank has the end behind what came at the same time.
+func rank(x Step) int {
+	if x.State == Destroyed.String() {
+		return 1
+	}
+	return 0
 }
 
 // closed remembers the sessions that ended last.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weir/jid"
+	"weir/stanza"
 )
 
 // told returns a story without its times, in one line.
@@ -76,6 +77,60 @@ func TestClosedSessionsAreBounded(t *testing.T) {
 	if n := len(h.closed.unknown.list); n != closedUnknown {
 		t.Errorf("%d strangers are known", n)
 	}
+}
+
+// TestMarks: becoming interested and available is told among the other steps, what changes
+// nothing isn't, and a client that can't make up its mind leaves its last changes.
+func TestMarks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		juliet := h.bind("juliet@verona.lit/balcony")
+		if juliet.way.marks != nil {
+			t.Error("a client without presence has marks")
+		}
+		id := juliet.enable()
+		available := func(priority int8) {
+			juliet.SetPresence(&stanza.Stanza{Kind: stanza.Presence, From: juliet.JID()}, priority)
+		}
+		juliet.SetInterested()
+		juliet.SetInterested()
+		available(-128)
+		available(-128)
+		time.Sleep(time.Minute)
+		juliet.cut()
+		time.Sleep(time.Minute)
+		juliet = h.mustResume("juliet@verona.lit", id, 0)
+		available(127)
+		time.Sleep(time.Minute)
+		juliet.SetPresence(nil, 0)
+		juliet.SetPresence(nil, 0)
+		want := "c2s: resource bound; c2s: interested: has asked for its roster; c2s: available with priority -128; " +
+			"c2s_hibernating: connection lost link-lost; c2s: resumed; c2s: priority 127; c2s: unavailable"
+		st, _ := h.Explain(juliet.ID())
+		if !strings.HasSuffix(st.told(), want) {
+			t.Errorf("told %q", st.told())
+		}
+		if gap := st.Steps[len(st.Steps)-1].At.Sub(st.Steps[len(st.Steps)-2].At); gap != time.Minute {
+			t.Errorf("it was available for %v", gap)
+		}
+		old := h.bind("juliet@verona.lit/old")
+		old.created -= int64(100 * 24 * time.Hour) // more than milliseconds of 32 bits
+		old.SetPresence(&stanza.Stanza{Kind: stanza.Presence, From: old.JID()}, 0)
+		if st, _ := h.Explain(old.ID()); time.Since(st.Steps[len(st.Steps)-1].At).Abs() > time.Microsecond {
+			t.Errorf("available at %v, it is %v", st.Steps[len(st.Steps)-1].At, time.Now())
+		}
+		for i := range 4 * maxMarks {
+			available(int8(i))
+		}
+		st, _ = h.Explain(juliet.ID())
+		if n := len(juliet.way.marks); n != maxMarks || st.Steps[len(st.Steps)-1].What != fmt.Sprintf("priority %d", 4*maxMarks-1) {
+			t.Errorf("%d marks: %s", n, st.told())
+		}
+		h.Kick(juliet.Session, Cause{Kicked, "late"}, nil)
+		if st, _ := h.Explain(juliet.ID()); !strings.HasSuffix(st.told(), "priority 63; c2s_destroyed: ended kicked: late") {
+			t.Errorf("told %q", st.told())
+		}
+	})
 }
 
 // TestStepsAreBounded: a client that comes and goes leaves its last steps, and

@@ -138,7 +138,7 @@ func TestVirtualIsASession(t *testing.T) {
 		t.Error(err)
 	}
 	b.want("to the account & from='romeo@verona.lit/orchard'", "to the bot", "from the server")
-	if story, ok := h.Explain(s.ID()); !ok || len(story.Steps) != 4 {
+	if story, ok := h.Explain(s.ID()); !ok || len(story.Steps) != 5 || story.Steps[4].What != "available with priority 0" {
 		t.Errorf("explained as %v", story)
 	}
 	h.Kick(s, Cause{Code: Kicked, Text: "a test"}, nil)

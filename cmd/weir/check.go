@@ -27,7 +27,7 @@ missing there is a warning, as the server itself runs without.`,
 		Example: `  weir check --config /etc/weir.toml
   weir check --data /var/lib/weir --domain example.org
   weir check store --data /var/lib/weir`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	settings := settingsOf(cmd, true)
 	asJSON := cmd.Flags().Bool("json", false, "answer in JSON")

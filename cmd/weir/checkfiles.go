@@ -76,10 +76,17 @@ func (c *checker) secrets(cfg config.Config) {
 	}
 }
 
-// secret tells of a file with secrets what reading it gave.
+// secret tells of a file with secrets what reading it gave: each mistake by itself.
 func (c *checker) secret(subject, name string, err error) {
 	if err != nil {
-		c.add(checkFail, subject, "", "%v", err)
+		where, mistakes, several := strings.Cut(err.Error(), "\n")
+		if !several {
+			c.add(checkFail, subject, "", "%v", err)
+			return
+		}
+		for line := range strings.Lines(mistakes) {
+			c.add(checkFail, subject, "", "%s %s", where, strings.TrimSpace(line))
+		}
 		return
 	}
 	if fi, err := os.Stat(name); err == nil && fi.Mode().Perm()&0o077 != 0 {

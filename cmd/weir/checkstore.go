@@ -25,7 +25,7 @@ records, and look whether accounts, devices, messages, sessions and what else be
 to them can be read. Nothing is changed. The exit code is 1 if something is damaged or
 can't be read.`,
 		Example: "  weir check store --data /var/lib/weir",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 	}
 	settings := settingsOf(cmd, false)
 	asJSON := cmd.Flags().Bool("json", false, "answer in JSON")

@@ -17,7 +17,7 @@ server with "weir serve --config FILE" or WEIR_CONFIG: no file is read unasked.`
 		Example: `  weir config > weir.toml
   weir check --config weir.toml
   weir serve --config weir.toml`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return config.WriteDefault(cmd.OutOrStdout()) },
 	}
 }

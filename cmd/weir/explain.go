@@ -29,7 +29,10 @@ its sender gave it; the newest that fits is told. What it says is not shown.
 
 A session has it "acknowledged" or, if its client doesn't do that, "written"; it was
 "sent" and not acknowledged; it is "waiting" in the log. Of a session that has ended
-it is "left" to the account's next one, "taken over" by another session, or "done".`,
+it is "left" to the account's next one, "taken over" by another session, or "done".
+
+In the log of its sender those are the sender's other sessions; what became of it for its
+receiver follows, where that is an account of this server.`,
 		Example: "  weir explain message juliet@localhost m1\n  weir explain message romeo@localhost 1a2150aef7800000 --json",
 		Args:    exactly("an account", "the id of a message"),
 	}
@@ -59,16 +62,34 @@ func showMessage(w io.Writer, st sessionmgr.MessageStory, now time.Time) error {
 	if st.Owed {
 		owed = "yes: the next session of the account that is available gets it"
 	}
-	err := table(w, nil, [][]string{
+	rows := [][]string{
 		{"in the log of", st.Account}, {"id in the archive", st.ID}, {"origin-id", dash(st.OriginID)}, {"id of the stanza", dash(st.StanzaID)},
 		{"taken", at(st.At, now)}, {"type", st.Type}, {"from", dash(st.From)}, {"to", dash(st.To)}, {"size", plural(st.Bytes, "byte")},
 		{"kept", kept}, {"routed", st.Routed}, {"owed", owed},
-	})
-	if err != nil || len(st.Targets) == 0 {
+	}
+	if st.Elsewhere != "" {
+		rows = append(rows, []string{"its receiver", st.Elsewhere})
+	}
+	err := table(w, nil, rows)
+	if err == nil {
+		err = showTargets(w, st.Targets)
+	}
+	if err != nil || st.Receiver == nil {
 		return err
 	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	return showMessage(w, *st.Receiver, now)
+}
+
+// showTargets lists the sessions that a message was for.
+func showTargets(w io.Writer, all []sessionmgr.MessageTarget) error {
+	if len(all) == 0 {
+		return nil
+	}
 	var rows [][]string
-	for _, t := range st.Targets {
+	for _, t := range all {
 		what, number := "message", "-"
 		if t.Copy {
 			what = "copy"

@@ -24,7 +24,7 @@ not block one run in 256 is timed, so MEAN is an estimate there and LONGEST may
 miss some; what takes too long is noticed in each run. RUNNING counts runs under way
 where handlers may block.`,
 		Example: "  weir hooks\n  weir hooks --used\n  weir hooks --json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 	}
 	flags := sessionFlagsOf(cmd)
 	cmd.ValidArgsFunction = nil

@@ -81,7 +81,7 @@ func inviteListCommand() *cobra.Command {
 		Use: "list", Short: "List invitations that are open",
 		Long:    "List invitations that are open, without their links: those are not kept.",
 		Example: "  weir invite list\n  weir invite list --json",
-		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    noArguments, ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := userFlagsOf(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

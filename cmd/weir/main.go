@@ -108,6 +108,15 @@ func runGroup(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%s\n`%s --help` lists the commands", text, cmd.CommandPath())
 }
 
+// noArguments is cobra.NoArgs, which speaks of an unknown command, with an error that
+// says what is wrong.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no arguments, not %q\n`%s --help` shows what it takes", cmd.CommandPath(), args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
 // atMostOne is cobra.MaximumNArgs(1) with an error that says what is too much.
 func atMostOne(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

@@ -44,7 +44,7 @@ func policyShowCommand() *cobra.Command {
 		Short:   "Show the rules in force, and how many sessions each is for",
 		Long:    "Show the rules in force, where they come from, and how many sessions each is for.",
 		Example: "  weir policy show\n  weir policy show --json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 	}
 	flags := sessionFlagsOf(cmd)
 	cmd.ValidArgsFunction = cobra.NoFileCompletions

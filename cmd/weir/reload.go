@@ -20,7 +20,7 @@ with its place. SIGHUP does the same, with the answer in the log.
 
 --config and --data say which server is meant, not what it reads.`,
 		Example: "  weir reload\n  weir reload --data /var/lib/weir",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 	}
 	settings := settingsOf(cmd, false)
 	asJSON := cmd.Flags().Bool("json", false, "answer in JSON")

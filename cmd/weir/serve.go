@@ -44,7 +44,7 @@ from this machine only, with two accounts whose passwords it prints.`,
   weir serve
   weir serve --data /var/lib/weir --domain example.org --domain example.net
   weir serve --config /etc/weir.toml --log-format json --metrics 127.0.0.1:9222`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	settings := settingsOf(cmd, true)
 	demo := cmd.Flags().Bool("demo", false, "run a throw-away server with two accounts")

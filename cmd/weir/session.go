@@ -83,8 +83,8 @@ are listed too, without an address.`,
 	flags := sessionFlagsOf(cmd)
 	query := queryOf(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			query.Account = args[0]
+		if err := ofAccount(query, args); err != nil {
+			return err
 		}
 		return flags.with(cmd, func(ctx context.Context, t *target) error {
 			all, err := t.SessionsOf(ctx, *query)

@@ -16,7 +16,8 @@ func sessionExplainCommand() *cobra.Command {
 		Use:   "explain ID",
 		Short: "Tell which states a session went through, and why",
 		Long: `Tell which states a session went through, when and why, by its id or its full
-address. The last 1000 sessions that ended are still known.`,
+address, and the last times that it became interested, available or unavailable or
+changed its priority. The last 1000 sessions that ended are still known.`,
 		Example: "  weir session explain juliet@localhost/balcony",
 		Args:    exactly("the id or the full address of a session"),
 	}

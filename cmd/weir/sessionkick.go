@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"weir/admin"
 
@@ -14,6 +15,7 @@ import (
 func queryOf(cmd *cobra.Command) *admin.SessionQuery {
 	q := new(admin.SessionQuery)
 	f := cmd.Flags()
+	f.StringVar(&q.Account, "account", "", "those of an account; the same as the argument")
 	f.StringVar(&q.State, "state", "", "those in a state: unauthed, unbound, bound, hibernating, available, interested, any")
 	f.StringVar(&q.Host, "host", "", "those of a domain")
 	f.StringVar(&q.Transport, "transport", "", "those of a transport: tcp, virtual")
@@ -23,6 +25,18 @@ func queryOf(cmd *cobra.Command) *admin.SessionQuery {
 	f.StringVar(&q.Device, "device", "", "those of a device, by its id")
 	f.StringVar(&q.Software, "software", "", "those whose client calls itself so, or begins like that")
 	return q
+}
+
+// ofAccount notes the account that an argument names, which a flag may do as well.
+func ofAccount(q *admin.SessionQuery, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case q.Account != "":
+		return errors.New("name the account once: as an argument or by --account")
+	}
+	q.Account = args[0]
+	return nil
 }
 
 func sessionCountCommand() *cobra.Command {
@@ -36,8 +50,8 @@ func sessionCountCommand() *cobra.Command {
 	flags := sessionFlagsOf(cmd)
 	query := queryOf(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			query.Account = args[0]
+		if err := ofAccount(query, args); err != nil {
+			return err
 		}
 		return flags.with(cmd, func(ctx context.Context, t *target) error {
 			n, err := t.CountSessions(ctx, *query)
@@ -57,24 +71,30 @@ func sessionCountCommand() *cobra.Command {
 func sessionKickCommand() *cobra.Command {
 	var text string
 	cmd := &cobra.Command{
-		Use:   "kick [ID]",
+		Use:   "kick [ID|ACCOUNT]",
 		Short: "End sessions",
-		Long: `End a session, by its id or its full address, or with flags all that these mean.
+		Long: `End a session, by its id or its full address, all of an account, or those that flags
+mean.
 Clients are told policy-violation and the text, and may come back at once: lock the
 account with "weir user disable" to keep it out.`,
 		Example: `  weir session kick juliet@localhost/balcony --text "please update your client"
-  weir session kick --account juliet@localhost
+  weir session kick juliet@localhost
   weir session kick --software "Old Client" --text "please update your client"`,
-		Args: atMostOne("the id or the full address of a session"),
+		Args: atMostOne("the id or the full address of a session, or an account"),
 	}
 	flags := sessionFlagsOf(cmd)
 	query := queryOf(cmd)
-	cmd.Flags().StringVar(&query.Account, "account", "", "those of an account")
 	cmd.Flags().StringVar(&text, "text", "", "what the client is told (default \"an administrator ended this session\")")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 && strings.Contains(args[0], "@") && !strings.Contains(args[0], "/") {
+			if err := ofAccount(query, args); err != nil {
+				return err
+			}
+			args = nil
+		}
 		some := *query != admin.SessionQuery{}
 		if (len(args) == 1) == some {
-			return errors.New("give either the id or the full address of a session, or flags that say which are to end")
+			return errors.New("give either the id or the full address of a session, or an account or flags that say which are to end")
 		}
 		return flags.with(cmd, func(ctx context.Context, t *target) error {
 			if some {

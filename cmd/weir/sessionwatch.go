@@ -40,8 +40,8 @@ unless --bodies is given; attributes, such as names of contacts, stay.`,
 	length := cmd.Flags().Duration("for", 0, "stop watching after this `DURATION`")
 	file := cmd.Flags().String("record", "", "write a stream script to this new `FILE`")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			query.Account = args[0]
+		if err := ofAccount(query, args); err != nil {
+			return err
 		}
 		what := admin.WatchNone
 		switch {

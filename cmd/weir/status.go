@@ -19,7 +19,7 @@ func statusCommand() *cobra.Command {
 		Short:   "Say how the running server is",
 		Long:    "Say how the server is that runs on the data folder: version, domains, listeners,\nsessions and its store. The exit code is 1 if none runs or its store has failed.",
 		Example: "  weir status\n  weir status --json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 	}
 	settings := settingsOf(cmd, false)
 	asJSON := cmd.Flags().Bool("json", false, "answer in JSON")

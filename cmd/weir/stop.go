@@ -20,7 +20,7 @@ until everything is stored and the folder is free. With --drain the server first
 takes no new connections and lets sessions get what they were sent, for as long as
 given at most; SIGTERM cuts that short.`,
 		Example: "  weir stop\n  weir stop --drain 30s --data /var/lib/weir",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 	}
 	settings := settingsOf(cmd, false)
 	drain := cmd.Flags().Duration("drain", 0, "let sessions get what they were sent, for this `DURATION` at most")

@@ -17,7 +17,7 @@ func versionCommand() *cobra.Command {
 		Short:   "Print the version",
 		Long:    "Print the version of this program, of the Go that built it, and of its source.",
 		Example: "  weir version --json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 	}
 	asJSON := cmd.Flags().Bool("json", false, "answer in JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

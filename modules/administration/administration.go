@@ -41,6 +41,7 @@ type Accounts interface {
 	SetPassword(ctx context.Context, j jid.JID, password string) error
 	SetDisabled(ctx context.Context, j jid.JID, disabled bool) error
 	Delete(ctx context.Context, j jid.JID) error
+	Exists(ctx context.Context, j jid.JID) (bool, error)
 	Accounts(ctx context.Context, domain string, fn func(auth.Account) bool) error
 }
 

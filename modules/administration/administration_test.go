@@ -59,6 +59,13 @@ func (a accounts) Delete(_ context.Context, j jid.JID) error {
 	return a.known(j)
 }
 
+func (a accounts) Exists(_ context.Context, j jid.JID) (bool, error) {
+	if j.Local() == "broken" {
+		return false, errDisk
+	}
+	return a[j.String()] != nil, nil
+}
+
 func (a accounts) Accounts(_ context.Context, _ string, fn func(auth.Account) bool) error {
 	var names []string
 	for name := range a {
@@ -201,7 +208,17 @@ func TestSessions(t *testing.T) {
 		if r, err := do(t, mod, "end-user-session", "accountjids=romeo@verona.lit"); err != nil || r.Note != "1 sessions ended" || !strings.Contains(romeo.Cause().Text, "juliet@verona.lit") {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if r, err := do(t, mod, "end-user-session", "accountjids=romeo@verona.lit"); err != nil || !r.Failed {
+		for addresses, want := range map[string]string{
+			"romeo@verona.lit":   "0 sessions ended; not romeo@verona.lit: nobody is logged in",
+			"romeo@verona.lit/z": "0 sessions ended; not romeo@verona.lit/z: no such session",
+			"paris@verona.lit":   "0 sessions ended; not paris@verona.lit: no such account",
+			"paris@verona.lit/x,a@mantua.lit,juliet@verona.lit": "1 sessions ended; not a@mantua.lit: no account of this server, paris@verona.lit/x: no such account",
+		} {
+			if r, err := do(t, mod, "end-user-session", "accountjids="+addresses); err != nil || !r.Failed || r.Note != want {
+				t.Errorf("%s: %+v, %v, want %s", addresses, r, err, want)
+			}
+		}
+		if r, err := do(t, mod, "end-user-session", "accountjids=broken@verona.lit"); !errors.Is(err, errDisk) {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})

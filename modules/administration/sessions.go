@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 )
 
 // end ends sessions: those of an account, or the one that an address names.
-func (mod *Module) end(_ context.Context, by jid.JID, answer *dataform.Form) (Result, error) {
+func (mod *Module) end(ctx context.Context, by jid.JID, answer *dataform.Form) (Result, error) {
 	wanted := make(map[jid.JID]bool)
 	for _, address := range answer.Values("accountjids") {
 		j, err := jid.Parse(address)
@@ -27,7 +28,9 @@ func (mod *Module) end(_ context.Context, by jid.JID, answer *dataform.Form) (Re
 		wanted[j] = true
 	}
 	n := 0
+	var notes []string
 	for j := range wanted {
+		before := n
 		for _, s := range mod.m.Sessions(j.Bare()) {
 			if j.IsFull() && s.JID() != j {
 				continue
@@ -35,9 +38,38 @@ func (mod *Module) end(_ context.Context, by jid.JID, answer *dataform.Form) (Re
 			mod.m.Kick(s, sessionmgr.Cause{Code: sessionmgr.Kicked, Text: "ended by " + by.String()}, &stream.Error{Err: "policy-violation"})
 			n++
 		}
+		if n > before {
+			continue
+		}
+		why, err := mod.without(ctx, j)
+		if err != nil {
+			return Result{}, err
+		}
+		notes = append(notes, fmt.Sprintf("%s: %s", j, why))
 	}
 	mod.log.Info("sessions ended", "sessions", n, "by", by)
-	return Result{Note: fmt.Sprintf("%d sessions ended", n), Failed: n == 0}, nil
+	r := Result{Note: fmt.Sprintf("%d sessions ended", n), Failed: len(notes) > 0}
+	if slices.Sort(notes); len(notes) > 0 {
+		r.Note += "; not " + strings.Join(notes, ", ")
+	}
+	return r, nil
+}
+
+// without says why no session of an address could be ended.
+func (mod *Module) without(ctx context.Context, j jid.JID) (string, error) {
+	if _, err := mod.ours(j.Bare().String()); err != nil {
+		return "no account of this server", nil
+	}
+	there, err := mod.accounts.Exists(ctx, j.Bare())
+	switch {
+	case err != nil:
+		return "", err
+	case !there:
+		return "no such account", nil
+	case j.IsFull():
+		return "no such session", nil
+	}
+	return "nobody is logged in", nil
 }
 
 // announce sends a headline to every session that is available. It isn't kept

@@ -12,14 +12,15 @@ import (
 
 // The kinds of event.
 const (
-	Connected       = "connected"        // a connection was accepted
-	AuthFailed      = "auth-failed"      // a login failed
-	Authenticated   = "authenticated"    // a login succeeded
-	Bound           = "bound"            // the session has its resource
-	Hibernated      = "hibernated"       // the connection is lost, the session is kept
-	Resumed         = "resumed"          // the session has a connection again
-	Restored        = "restored"         // at start: the session of an earlier process
-	Closed          = "closed"           // the session has ended
+	Connected       = "connected"     // a connection was accepted
+	AuthFailed      = "auth-failed"   // a login failed
+	Authenticated   = "authenticated" // a login succeeded
+	Bound           = "bound"         // the session has its resource
+	Hibernated      = "hibernated"    // the connection is lost, the session is kept
+	Resumed         = "resumed"       // the session has a connection again
+	Restored        = "restored"      // at start: the session of an earlier process
+	Closed          = "closed"        // the session has ended
+	AccountCreated  = "account-created"
 	PasswordChanged = "password-changed" // of an account
 	AccountDisabled = "account-disabled"
 	AccountDeleted  = "account-deleted"
@@ -30,12 +31,12 @@ const (
 // Kinds lists every kind.
 func Kinds() []string {
 	return []string{Connected, AuthFailed, Authenticated, Bound, Hibernated, Resumed, Restored, Closed,
-		PasswordChanged, AccountDisabled, AccountDeleted, RoleChanged, Dropped}
+		AccountCreated, PasswordChanged, AccountDisabled, AccountDeleted, RoleChanged, Dropped}
 }
 
 // changeKinds are the kinds for changes of accounts.
 var changeKinds = map[auth.ChangeKind]string{
-	auth.PasswordChanged: PasswordChanged, auth.AccountDisabled: AccountDisabled,
+	auth.AccountCreated: AccountCreated, auth.PasswordChanged: PasswordChanged, auth.AccountDisabled: AccountDisabled,
 	auth.AccountDeleted: AccountDeleted, auth.RoleChanged: RoleChanged,
 }
 
@@ -55,6 +56,8 @@ type Event struct {
 	Cause     string    `json:"cause,omitempty"`     // why it ended or failed, for machines
 	Text      string    `json:"text,omitempty"`      // the same for people
 	Count     uint64    `json:"count,omitempty"`     // of dropped
+
+	Seq uint64 `json:"-"` // for sinks that number what they keep; 0 where it comes from
 }
 
 // maxText is in bytes: more of what a peer may have chosen isn't told.

@@ -59,10 +59,8 @@ func TestFollow(t *testing.T) {
 	got = nil
 	romeo := h.Bind("romeo@verona.lit/x").JID().Bare()
 	got = nil
-	if err := a.Create(t.Context(), romeo, "correct horse"); err != nil {
-		t.Fatal(err)
-	}
 	for _, do := range []func() error{
+		func() error { return a.Create(t.Context(), romeo, "correct horse") },
 		func() error { return a.SetPassword(t.Context(), romeo, "battery staple") },
 		func() error { return a.SetRole(t.Context(), romeo, "admin") },
 		func() error { return a.SetDisabled(t.Context(), romeo, true) },
@@ -72,7 +70,7 @@ func TestFollow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if want := "password-changed role-changed account-disabled account-deleted"; got.kinds() != want || got[0].Account != "romeo@verona.lit" {
+	if want := "account-created password-changed role-changed account-disabled account-deleted"; got.kinds() != want || got[0].Account != "romeo@verona.lit" {
 		t.Errorf("%s, want %s; %+v", got.kinds(), want, got)
 	}
 }
@@ -81,6 +79,14 @@ func TestFollow(t *testing.T) {
 func TestQueue(t *testing.T) {
 	lost := uint64(0)
 	q := NewQueue(3, func(n uint64) { lost += n })
+	for i := range 5 {
+		q.Put(Event{Kind: Bound, Session: fmt.Sprint(i)})
+	}
+	if gone := q.Put(Event{Kind: Bound, Session: "5"}); len(gone) != 1 || gone[0].Session != "2" || lost != 3 {
+		t.Errorf("%+v made room, lost %d", gone, lost)
+	}
+	lost = 0
+	q = NewQueue(3, func(n uint64) { lost += n })
 	for i := range 5 {
 		q.Put(Event{Kind: Bound, Session: fmt.Sprint(i)})
 	}
@@ -142,7 +148,7 @@ func TestKinds(t *testing.T) {
 	if err := CheckKinds([]string{Bound, "bonud"}); err == nil || !strings.Contains(err.Error(), `"bonud"`) {
 		t.Error(err)
 	}
-	for _, k := range []auth.ChangeKind{auth.PasswordChanged, auth.AccountDisabled, auth.AccountDeleted, auth.RoleChanged} {
+	for _, k := range []auth.ChangeKind{auth.PasswordChanged, auth.AccountDisabled, auth.AccountDeleted, auth.RoleChanged, auth.AccountCreated} {
 		if changeKinds[k] == "" {
 			t.Errorf("%v has no event", k)
 		}

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -29,15 +30,17 @@ func NewQueue(limit int, lost func(n uint64)) *Queue {
 	return &Queue{limit: limit, news: make(chan struct{}, 1), lost: lost}
 }
 
-// Put adds an event. It does not block. After Close it does nothing.
-func (q *Queue) Put(e Event) {
+// Put adds an event, and returns those that made room for it. It does not block. After
+// Close it does nothing.
+func (q *Queue) Put(e Event) (dropped []Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return
+		return nil
 	}
 	if len(q.waiting) >= q.limit {
 		n := len(q.waiting) - q.limit + 1
+		dropped = slices.Clone(q.waiting[:n])
 		clear(q.waiting[:n])
 		q.waiting = q.waiting[n:]
 		q.dropped += uint64(n)
@@ -45,6 +48,7 @@ func (q *Queue) Put(e Event) {
 	}
 	q.waiting = append(q.waiting, e)
 	q.signal()
+	return dropped
 }
 
 func (q *Queue) signal() {

@@ -22,14 +22,15 @@ import (
 type target struct {
 	hook    *Hook
 	url     *url.URL
-	queue   *events.Queue
+	backlog *backlog
 	metrics *targetMetrics
 	failing bool // the worker: that posts fail was told
+	left    int  // the worker: how many events it had taken and not told at the end
 }
 
 func newTarget(h *Hook, u *url.URL, m *metrics) *target {
 	t := &target{hook: h, url: u, metrics: m.of(u.Host)}
-	t.queue = events.NewQueue(h.o.Queue, func(n uint64) { t.metrics.dropped.Add(float64(n)) })
+	t.backlog = newBacklog(&h.o, u, func(n uint64) { t.metrics.dropped.Add(float64(n)) })
 	return t
 }
 
@@ -48,13 +49,12 @@ var (
 
 func (t *target) work() {
 	for {
-		some := t.queue.Take(t.hook.run, t.hook.o.Batch)
+		some := t.backlog.queue.Take(t.hook.run, t.hook.o.Batch)
 		if len(some) == 0 {
 			return
 		}
 		if !t.deliver(some) { // the end: nothing is tried again
-			t.queue.Lost(some)
-			t.hook.o.Log.Warn("events were not told to a webhook target before the end", "target", t.url.Host, "events", len(some))
+			t.left = len(some)
 			return
 		}
 	}
@@ -75,10 +75,11 @@ func (t *target) deliver(some []events.Event) bool {
 		switch {
 		case err == nil:
 			t.metrics.delivered.Add(float64(len(some)))
+			t.backlog.over(some, true)
 			t.went(true, nil)
 			return true
 		case errors.Is(err, errRefused):
-			t.queue.Lost(some)
+			t.backlog.over(some, false)
 			t.hook.o.Log.Error("a webhook target refuses events: they are dropped", "target", t.url.Host, "events", len(some), "err", err)
 			return true
 		case t.hook.run.Err() != nil:
@@ -99,7 +100,7 @@ func (t *target) deliver(some []events.Event) bool {
 func (t *target) went(well bool, err error) {
 	switch {
 	case well && t.failing:
-		t.hook.o.Log.Info("a webhook target takes events again", "target", t.url.Host, "waiting", t.queue.Len())
+		t.hook.o.Log.Info("a webhook target takes events again", "target", t.url.Host, "waiting", t.backlog.queue.Len())
 	case !well && !t.failing:
 		t.hook.o.Log.Warn("a webhook target fails: events wait for it", "target", t.url.Host, "err", err)
 	}

@@ -4,11 +4,11 @@
 //
 // It owns a bounded queue and one goroutine for each target, so that one that is slow,
 // down or lies holds up neither the server nor the other targets. It must not know where events
-// come from: it is an [events.Sink]. Delivery is at least once and in order. What is left out
-// is the oldest, once the queue is full or the server stops: it is counted, and told to the target. It
-// implements no specification; RFC 2104 is what it signs with.
+// come from: it is an [events.Sink]. Delivery is at least once and in order, over restarts too: what
+// waits is kept in the store. What is left out is the oldest, once the queue is full: it is counted, and
+// told to the target. It implements no specification; RFC 2104 is what it signs with.
 //
-// Start reading at [New], then target.go.
+// Start reading at [New], then target.go and backlog.go.
 package webhook
 
 import (
@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"weir/modules/events"
+	"weir/storage"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -47,6 +48,8 @@ type Options struct {
 	// Queue is how many events may wait for one target; the oldest are dropped beyond. Default 10,000.
 	Queue int
 
+	// Store keeps what waits for a later process; nil: nothing does.
+	Store storage.Store
 	// Server is how the server calls itself in posts.
 	Server string
 	// Transport does the posts. Default: one without redirects, proxies and compression.
@@ -139,8 +142,9 @@ type Hook struct {
 	running  sync.WaitGroup
 }
 
-// New makes a hook that posts nothing before Start; events may be put already.
-func New(o Options) (*Hook, error) {
+// New makes a hook that posts nothing before Start; events may be put already. It reads
+// from the store what an earlier process left.
+func New(ctx context.Context, o Options) (*Hook, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -159,7 +163,14 @@ func New(o Options) (*Hook, error) {
 		if err != nil {
 			return nil, err
 		}
-		h.targets = append(h.targets, newTarget(h, u, m))
+		t := newTarget(h, u, m)
+		if err := t.backlog.load(ctx); err != nil {
+			return nil, fmt.Errorf("webhook: what waits for %s: %w", u.Host, err)
+		}
+		h.targets = append(h.targets, t)
+	}
+	if err := forgetOthers(ctx, &h.o, h.targets); err != nil {
+		return nil, err
 	}
 	return h, nil
 }
@@ -181,7 +192,7 @@ func (h *Hook) Put(e events.Event) {
 		return
 	}
 	for _, t := range h.targets {
-		t.queue.Put(e)
+		t.backlog.put(e)
 	}
 }
 
@@ -196,10 +207,11 @@ func (h *Hook) Start() {
 const lastPosts = 3 * time.Second
 
 // Stop posts what waits, to targets that take it at once, for a few seconds or until
-// ctx ends. What is left is dropped, and told in the log.
+// ctx ends. What is left waits in the store for the next process; without one it is
+// dropped. Either is told in the log.
 func (h *Hook) Stop(ctx context.Context) {
 	for _, t := range h.targets {
-		t.queue.Close()
+		t.backlog.queue.Close()
 	}
 	close(h.stopping)
 	ctx, cancel := context.WithTimeout(ctx, lastPosts)
@@ -208,7 +220,11 @@ func (h *Hook) Stop(ctx context.Context) {
 	h.running.Wait()
 	h.cancel()
 	for _, t := range h.targets {
-		if n := t.queue.Len(); n > 0 {
+		switch n := t.left + t.backlog.queue.Len(); {
+		case n == 0:
+		case h.o.Store != nil:
+			h.o.Log.Warn("events wait for a webhook target until the next start", "target", t.url.Host, "events", n)
+		default:
 			t.metrics.dropped.Add(float64(n))
 			h.o.Log.Warn("events were not told to a webhook target before the end", "target", t.url.Host, "events", n)
 		}

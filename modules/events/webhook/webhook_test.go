@@ -38,7 +38,7 @@ func made(t *testing.T, o Options) (*Hook, *bytes.Buffer) {
 	told := &bytes.Buffer{}
 	o.Log = slog.New(slog.NewTextHandler(told, nil))
 	o.SecretFile = secretFile(t, theSecret+"\n")
-	h, err := New(o)
+	h, err := New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,12 +257,12 @@ func TestLiars(t *testing.T) {
 // TestSecrets holds which files are taken, and that another is taken on the way.
 func TestSecrets(t *testing.T) {
 	for _, bad := range []string{"", "short", "two lines of text\nare no secret at all", strings.Repeat("x", maxSecret+1)} {
-		if _, err := New(Options{Targets: []string{"https://a.example/"}, SecretFile: secretFile(t, bad)}); err == nil || bad != "" && strings.Contains(err.Error(), bad) {
+		if _, err := New(t.Context(), Options{Targets: []string{"https://a.example/"}, SecretFile: secretFile(t, bad)}); err == nil || bad != "" && strings.Contains(err.Error(), bad) {
 			t.Errorf("%.20q: %v", bad, err)
 		}
 	}
 	for _, name := range []string{"", filepath.Join(t.TempDir(), "none"), t.TempDir()} {
-		if _, err := New(Options{Targets: []string{"https://a.example/"}, SecretFile: name}); err == nil {
+		if _, err := New(t.Context(), Options{Targets: []string{"https://a.example/"}, SecretFile: name}); err == nil {
 			t.Errorf("%q is no error", name)
 		}
 	}
@@ -322,7 +322,7 @@ func Example() {
 		done <- p.Events[0].Account
 	}))
 	defer receiver.Close()
-	h, err := New(Options{Targets: []string{receiver.URL}, SecretFile: secret.Name()})
+	h, err := New(context.Background(), Options{Targets: []string{receiver.URL}, SecretFile: secret.Name()})
 	if err != nil {
 		panic(err)
 	}
