@@ -37,8 +37,21 @@ type way struct {
 	// Milliseconds from its creation to the states that each session goes through, 0
 	// for those that it has not come to in this process.
 	header, login, bound uint32
-	more                 *[]Step // what came afterwards, nil for nothing
-	marks                []mark  // the last of them, nil for a client that says no presence
+	later                *later // what came afterwards, nil for nothing
+}
+
+// later is what comes once a session is bound.
+type later struct {
+	steps []Step // the last of them
+	marks []mark // the same
+}
+
+// more returns what comes once a session is bound, to be added to.
+func (w *way) more() *later {
+	if w.later == nil {
+		w.later = new(later)
+	}
+	return w.later
 }
 
 // mark is a change within the bound state: microseconds from the session's creation, in
@@ -58,11 +71,12 @@ const (
 func (s *Session) mark(what byte, priority int8) {
 	us := uint64(max(0, time.Now().UnixNano()-s.created) / int64(time.Microsecond))
 	m := mark(us<<16 | uint64(what)<<8 | uint64(uint8(priority)))
-	switch list := s.way.marks; {
+	w := s.way.more()
+	switch list := w.marks; {
 	case list == nil:
-		s.way.marks = append(make([]mark, 0, 2), m)
+		w.marks = append(make([]mark, 0, 2), m)
 	case len(list) < maxMarks:
-		s.way.marks = append(list, m)
+		w.marks = append(list, m)
 	default:
 		copy(list, list[1:])
 		list[maxMarks-1] = m
@@ -93,10 +107,8 @@ func (s *Session) pass(mark *uint32) {
 
 // step notes that the session is in another state than before; mu is held.
 func (s *Session) step(what string, why Cause) {
-	if s.way.more == nil {
-		s.way.more = new([]Step)
-	}
-	list := *s.way.more
+	w := s.way.more()
+	list := w.steps
 	if len(list) >= maxSteps {
 		list = append(list[:0], list[1:]...)
 	}
@@ -104,7 +116,7 @@ func (s *Session) step(what string, why Cause) {
 	if why.Code != 0 {
 		x.Cause = why.String()
 	}
-	*s.way.more = append(list, x)
+	w.steps = append(list, x)
 }
 
 // steps lists all of them.
@@ -122,10 +134,12 @@ func (s *Session) steps() []Step {
 		}
 	}
 	begun, bound := len(list), list[len(list)-1].At
-	if s.way.more != nil {
-		list = append(list, *s.way.more...)
+	after := s.way.later
+	if after == nil {
+		return list
 	}
-	for _, m := range s.way.marks {
+	list = append(list, after.steps...)
+	for _, m := range after.marks {
 		x := m.step(s.Created())
 		if x.At.Before(bound) { // in the millisecond before: those are rounded up
 			x.At = bound

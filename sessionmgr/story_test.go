@@ -85,7 +85,7 @@ func TestMarks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		juliet := h.bind("juliet@verona.lit/balcony")
-		if juliet.way.marks != nil {
+		if juliet.way.later != nil {
 			t.Error("a client without presence has marks")
 		}
 		id := juliet.enable()
@@ -123,7 +123,7 @@ func TestMarks(t *testing.T) {
 			available(int8(i))
 		}
 		st, _ = h.Explain(juliet.ID())
-		if n := len(juliet.way.marks); n != maxMarks || st.Steps[len(st.Steps)-1].What != fmt.Sprintf("priority %d", 4*maxMarks-1) {
+		if n := len(juliet.way.later.marks); n != maxMarks || st.Steps[len(st.Steps)-1].What != fmt.Sprintf("priority %d", 4*maxMarks-1) {
 			t.Errorf("%d marks: %s", n, st.told())
 		}
 		h.Kick(juliet.Session, Cause{Kicked, "late"}, nil)
