@@ -1,7 +1,9 @@
 package presence
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"slices"
 	"sync"
 	"time"
@@ -19,7 +21,7 @@ import (
 
 const (
 	tableTraces  = "presence.traces" // Map: the account's resources
-	traceVersion = 1
+	traceVersion = 2
 )
 
 // traceSlack is how much longer than a session may hibernate a trace is kept: for
@@ -73,7 +75,8 @@ func (t *traces) came(full jid.JID) (w storage.Batch) {
 }
 
 func (t *traces) put(w *storage.Batch, full jid.JID) {
-	t.records.Put(w, full.Bare().String(), full.Resource(), []byte{traceVersion})
+	b := binary.BigEndian.AppendUint64([]byte{traceVersion}, uint64(time.Now().UnixMilli()))
+	t.records.Put(w, full.Bare().String(), full.Resource(), b)
 }
 
 // take takes a trace out of memory.
@@ -219,15 +222,20 @@ func (t *traces) read(ctx context.Context, account string) error {
 		return nil // nobody has that address
 	}
 	var all []jid.JID
-	err = t.records.All(ctx, account, func(resource string, _ []byte) bool {
+	came := make(map[jid.JID]uint64)
+	err = t.records.All(ctx, account, func(resource string, b []byte) bool {
 		if full, err := bare.WithResource(resource); err == nil {
 			all = append(all, full)
+			if len(b) == 9 { // version 1 had no time
+				came[full] = binary.BigEndian.Uint64(b[1:])
+			}
 		}
 		return true
 	})
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(all, func(a, b jid.JID) int { return cmp.Compare(came[a], came[b]) }) // the oldest go first
 	if t.keep() == 0 {
 		t.forget(all)
 		return nil

@@ -181,6 +181,7 @@ func TestManyTraces(t *testing.T) {
 		h := newHouse(t, Options{})
 		for i := range maxTraces + 20 {
 			h.online(fmt.Sprintf("juliet@example.com/r%d", i)).end()
+			time.Sleep(time.Second)
 		}
 		if n := h.traced(); n != maxTraces {
 			t.Errorf("%d traces, want %d", n, maxTraces)
@@ -188,6 +189,11 @@ func TestManyTraces(t *testing.T) {
 		h = h.crash(time.Minute, Options{})
 		if n := len(h.h.traces.of(jid.MustParse("juliet@example.com"))); n != maxTraces {
 			t.Errorf("%d traces after a crash, want %d", n, maxTraces)
+		}
+		h.online("juliet@example.com/last").end() // the oldest makes room, also after the crash
+		of := h.h.traces.of(jid.MustParse("juliet@example.com"))
+		if first, last := of[0].full.Resource(), of[len(of)-1].full.Resource(); len(of) != maxTraces || first != "r21" || last != "last" {
+			t.Errorf("%d traces from %s to %s", len(of), first, last)
 		}
 	})
 }
