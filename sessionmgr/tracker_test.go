@@ -272,10 +272,10 @@ func TestTrackerIsForOne(t *testing.T) {
 	for _, told := range []func(Report){
 		nil,
 		func(Report) { panic("a mistake") },
-		func(Report) { c.h.Kick(c.Session, Cause{Code: Kicked}, nil) },
 		func(Report) {
 			_ = h.RouteFollowed(context.Background(), notice(t, "5").With(c.JID(), jid.MustParse("nurse@verona.lit")), next.Tracker)
 		},
+		func(Report) { c.h.Kick(c.Session, Cause{Code: Kicked}, nil) },
 	} {
 		if err := h.SendFollowed(c.Session, notice(t, "x"), NewTracker(told)); err != nil {
 			break
