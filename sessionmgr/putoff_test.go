@@ -19,12 +19,7 @@ func TestPutOffKeepsNumbersOfCopies(t *testing.T) {
 	nurse := h.online("nurse@verona.lit/chamber", 0)
 	romeo, tybalt := h.online("romeo@verona.lit/orchard", 0), h.online("tybalt@verona.lit/street", 0)
 	g.set(true, nil)
-	h.Submit(Entry{Writes: writes()})
-	h.Submit(Entry{From: romeo.Session, Writes: writes(), Out: []Delivery{{To: nurse.Session, Stanza: note(t, "first")}}})
-	nurse.mu.Lock()
-	nurse.broken = true
-	nurse.mu.Unlock()
-	romeo.send("<message to='nurse@verona.lit/chamber' type='chat'><body>kept</body></message>")
+	breakUnder(romeo, nurse)
 	romeo.send("<message to='juliet@verona.lit/plain' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>")
 	tybalt.send("<message to='juliet@verona.lit/balcony' type='chat'><body>four</body></message>")
 	g.set(false, nil)
@@ -44,12 +39,7 @@ func TestPutOffIsFollowed(t *testing.T) {
 	nurse := h.online("nurse@verona.lit/chamber", 0)
 	romeo := h.online("romeo@verona.lit/orchard", 0)
 	g.set(true, nil)
-	h.Submit(Entry{Writes: writes()})
-	h.Submit(Entry{From: romeo.Session, Writes: writes(), Out: []Delivery{{To: nurse.Session, Stanza: note(t, "first")}}})
-	nurse.mu.Lock()
-	nurse.broken = true
-	nurse.mu.Unlock()
-	romeo.send("<message to='nurse@verona.lit/chamber' type='chat'><body>kept</body></message>")
+	breakUnder(romeo, nurse)
 	tr := NewTracker(nil)
 	st := &stanza.Stanza{Kind: stanza.Presence, From: romeo.JID(), To: juliet.JID(), ID: "typing"}
 	if err := tr.begin(h.Manager); err != nil {
@@ -63,4 +53,17 @@ func TestPutOffIsFollowed(t *testing.T) {
 	if r := tr.Report(); r.Fate != Acked || !r.Final {
 		t.Errorf("it came to %v", r)
 	}
+}
+
+// breakUnder has a receiver's link break under what one sends it while the store is
+// held: the message that follows, and what comes behind it, is put off.
+func breakUnder(from, to *client) {
+	h := from.h
+	h.t.Helper()
+	h.Submit(Entry{Writes: writes()})
+	h.Submit(Entry{From: from.Session, Writes: writes(), Out: []Delivery{{To: to.Session, Stanza: note(h.t, "first")}}})
+	to.mu.Lock()
+	to.broken = true
+	to.mu.Unlock()
+	from.send("<message to='" + to.JID().String() + "' type='chat'><body>kept</body></message>")
 }
