@@ -200,8 +200,8 @@ func TestWrappedOnce(t *testing.T) {
 // TestRecordsWithCopies: a program that doesn't know of copies must not read a
 // record that has one.
 func TestRecordsWithCopies(t *testing.T) {
-	plain := encodeRecord(time.Now(), 0, []target{{tag: 7, n: 3, live: true}}, nil)
-	rec := encodeRecord(time.Now(), 0, []target{{tag: 7, n: 3, live: true}, {tag: 9, n: 4, live: true, copy: true}, {tag: 11, copy: true}}, nil)
+	plain := encodeRecord(nil, time.Now(), 0, []target{{tag: 7, n: 3, live: true}}, nil)
+	rec := encodeRecord(nil, time.Now(), 0, []target{{tag: 7, n: 3, live: true}, {tag: 9, n: 4, live: true, copy: true}, {tag: 11, copy: true}}, nil)
 	if plain[0] != recordVersion || rec[0] != recordVersionCopy {
 		t.Errorf("versions %d and %d", plain[0], rec[0])
 	}
@@ -215,7 +215,7 @@ func TestRecordsWithCopies(t *testing.T) {
 		}
 	}
 	for flags, single := range map[byte]bool{0: false, recordOutgoing: true} {
-		r, err := viewRecord(encodeRecord(time.Now(), flags, []target{{tag: 9, copy: true}}, nil))
+		r, err := viewRecord(encodeRecord(nil, time.Now(), flags, []target{{tag: 9, copy: true}}, nil))
 		_, nobodys := r.names(0)
 		if err != nil || r.single() != single || nobodys == single {
 			t.Errorf("flags %d: %v, single %v, for nobody %v", flags, err, r.single(), nobodys)

@@ -143,7 +143,7 @@ func TestCheckRecordOfOthers(t *testing.T) {
 // FuzzCheckRecord holds that no record makes it panic.
 func FuzzCheckRecord(f *testing.F) {
 	key := string(binary.BigEndian.AppendUint64(nil, 7))
-	f.Add(tableLog, key, encodeRecord(time.Unix(0, 0), 0, []target{{tag: 1, n: 2, live: true}}, []byte("<message/>")))
+	f.Add(tableLog, key, encodeRecord(nil, time.Unix(0, 0), 0, []target{{tag: 1, n: 2, live: true}}, []byte("<message/>")))
 	f.Add(tableCursor, "", (&ledger{owed: []segment{{after: 1}, {tag: 3, after: 4, upTo: 5}}}).encode())
 	f.Add(tableSession, key+"n", make([]byte, 35))
 	f.Add(tableSession, mapKey(7, 1), make([]byte, 13))

@@ -132,6 +132,38 @@ type batch struct {
 	hidden  []hiddenRecord       // that are deleted
 	// What items count for at the bounds.
 	entries, bytes int
+	arena          []byte // for the records that are written with it
+}
+
+// arenaBytes is how much memory for records a batch takes at once, and how much of
+// it the next may use again.
+const arenaBytes = 128 << 10
+
+// room returns no bytes with room for n, which last until the batch is released.
+func (b *batch) room(n int) []byte {
+	used := len(b.arena)
+	if cap(b.arena)-used < n {
+		b.arena, used = make([]byte, 0, max(min(2*cap(b.arena), arenaBytes), 4<<10, n)), 0
+	}
+	b.arena = b.arena[:used+n]
+	return b.arena[used : used : used+n]
+}
+
+// reset empties a batch that was released and keeps its memory, within bounds.
+func (b *batch) reset() {
+	clear(b.items)
+	clear(b.records)
+	clear(b.logs)
+	b.writes.Reset()
+	*b = batch{
+		writes: b.writes, items: b.items[:0], records: b.records[:0], logs: b.logs[:0], arena: b.arena[:0],
+	}
+	if cap(b.items) > maxPendingEntries || cap(b.writes.Ops) > 3*maxPendingEntries {
+		b.items, b.writes = nil, storage.Batch{}
+	}
+	if cap(b.arena) > arenaBytes {
+		b.arena = nil
+	}
 }
 
 // recorded is a session's record in a batch.

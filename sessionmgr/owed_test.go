@@ -245,7 +245,7 @@ func TestRecordsOfOtherVersionsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.UnixMilli(1700000000123)
-	rec := encodeRecord(at, recordHidden, []target{{tag: 7, n: 3, live: true}, {tag: 9}}, st.AppendTo(nil))
+	rec := encodeRecord(nil, at, recordHidden, []target{{tag: 7, n: 3, live: true}, {tag: 9}}, st.AppendTo(nil))
 	r, err := viewRecord(rec)
 	if err != nil {
 		t.Fatal(err)

@@ -52,11 +52,14 @@ type target struct {
 	copy bool   // it gets a copy of what was meant for others
 }
 
-// encodeRecord returns a log record with room for nothing else. inner is the
-// rendered stanza.
-func encodeRecord(at time.Time, flags byte, targets []target, rendered []byte) []byte {
+// encodedLength is how long a log record gets.
+func encodedLength(targets []target, rendered []byte) int {
+	return recordHead + targetLength*min(len(targets), maxTargets) + len(rendered)
+}
+
+// encodeRecord appends a log record to b, which is empty. rendered is the stanza.
+func encodeRecord(b []byte, at time.Time, flags byte, targets []target, rendered []byte) []byte {
 	targets = targets[:min(len(targets), maxTargets)]
-	b := make([]byte, 0, recordHead+targetLength*len(targets)+len(rendered))
 	b = append(b, recordVersion, flags)
 	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli()))
 	b = append(b, byte(len(targets)))

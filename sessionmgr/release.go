@@ -39,6 +39,10 @@ func (p *pipeline) release(b *batch, err error) {
 		p.m.ledgers.release(l)
 	}
 	p.account(-b.entries, -b.bytes)
+	if p.spareBatch = nil; p.open != nil { // else it is quiet, and quiet costs nothing
+		b.reset()
+		p.spareBatch = b
+	}
 }
 
 // again has the next batch do what this one could not, besides its items.

@@ -241,7 +241,7 @@ func (p *pipeline) appendRecord(b *batch, l *ledger, id uint64, flags byte, targ
 	if len(p.rendered) == 0 { // the other log has the same bytes
 		p.rendered = st.AppendTo(p.rendered)
 	}
-	rec := encodeRecord(time.Now(), flags, targets, p.rendered)
+	rec := encodeRecord(b.room(encodedLength(targets, p.rendered)), time.Now(), flags, targets, p.rendered)
 	size = int64(len(rec))
 	p.m.logs.Append(&b.writes, l.account.String(), id, rec)
 	p.grew(b, l, id, size)
