@@ -139,6 +139,12 @@ func (p *pipeline) logFailed(it *item, err error, full bool) {
 		p.m.startPull(d.To)
 	}
 	it.carbons.each(func(d *Delivery) { p.m.startPull(d.To) })
+	if it.private() {
+		if full { // this may be just what it tells, and it is better than nothing
+			p.deliverOne(&item{Entry: Entry{From: it.From}}, &it.one, nil)
+		}
+		return
+	}
 	if l != nil { // see comesFirst
 		p.m.goOn(l)
 	}

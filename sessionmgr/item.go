@@ -120,6 +120,15 @@ func (it *item) message() *stanza.Stanza {
 	return it.shown()
 }
 
+// private reports whether an item is an error for a session that may be resumed: as
+// a rule it says what became of a message that is acknowledged, so it is not lost
+// before its client has it; and it means nothing to anybody else (RFC 6121
+// §8.5.3.2.1).
+func (it *item) private() bool {
+	st, s := it.one.Stanza, it.one.To
+	return it.routed && st.IsError() && st.Kind == stanza.Message && s != nil && s.sm != nil && s.sm.resumable && s.ledger != nil
+}
+
 // batch is what one commit makes durable, with everything that waits for it.
 type batch struct {
 	no     uint64

@@ -245,7 +245,7 @@ func (p *pipeline) number(it *item) {
 func (p *pipeline) logs(it *item) bool {
 	st := it.message()
 	if st == nil || !keptOffline(st) {
-		return false
+		return it.private()
 	}
 	if s := it.From; s != nil {
 		if s.sm != nil || s.ledger != nil && p.m.archives(s.ledger, st.To.Bare()) {

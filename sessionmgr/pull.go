@@ -35,6 +35,7 @@ type chunk struct {
 	upTo    uint64    // the log was looked at up to here
 	size    int64     // of the records
 	copied  int64     // of those that are given as copies
+	passed  int64     // of others that waited for a session alone which has ended
 	put     []segment // records that others may still get
 	openPut int       // segments of put from here on may grow
 	first   uint32    // number of the first, once sealed

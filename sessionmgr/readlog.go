@@ -51,6 +51,9 @@ func (c *chunk) look(id uint64, r *record, w *want, account jid.JID, size int64)
 			return err
 		}
 	}
+	if w.lost(id, r) {
+		c.passed += size
+	}
 	if v == put {
 		for i := range r.count() {
 			if t := r.target(i); !t.copy && !covered(w.alive, t.tag, id) {
@@ -86,7 +89,7 @@ func (c *chunk) add(id uint64, r *record, account jid.JID, size int64, claim boo
 
 // served is the size of what waits no more once the chunk is delivered. Copies
 // don't count as waiting.
-func (c *chunk) served() int64 { return c.size - c.copied }
+func (c *chunk) served() int64 { return c.size - c.copied + c.passed }
 
 // putBack notes a record that others may still get. Those of one tag make up one
 // segment as long as nothing else that names it comes between.

@@ -30,6 +30,7 @@ const (
 const (
 	recordOutgoing = 1 << iota // the account sent it; nobody is to get more than a copy
 	recordHidden               // kept until it is delivered, not part of the archive
+	recordPrivate              // for the sessions that it names alone: nobody is owed it after them
 )
 
 const (
@@ -107,6 +108,7 @@ func (r *record) parse() (*stanza.Stanza, error) { return stanza.Parse(r.raw) }
 
 func (r *record) outgoing() bool { return r.flags&recordOutgoing != 0 }
 func (r *record) hidden() bool   { return r.flags&recordHidden != 0 }
+func (r *record) private() bool  { return r.flags&recordPrivate != 0 }
 
 // count returns how many sessions the message was for.
 func (r *record) count() int { return len(r.targets) / targetLength }

@@ -130,7 +130,10 @@ func (m *Manager) resumeEnded(ctx context.Context, account jid.JID, tag uint64, 
 }
 
 // received is how far a client has come in what it was sent before a restart.
-type received struct{ own, claim uint64 }
+type received struct {
+	own, claim uint64
+	hidden     []uint64 // records of that which aren't of the archive: they go
+}
 
 // seen finds out what a client has that says h, where that isn't known any more:
 // by the numbers in the log and the maps.
@@ -172,6 +175,9 @@ func (m *Manager) seen(ctx context.Context, s *Session, h uint32) (received, err
 				return false
 			}
 			r.own = max(r.own, id)
+			if rec.hidden() && rec.single() && len(r.hidden) < maxHidden {
+				r.hidden = append(r.hidden, id)
+			}
 		}
 		return true
 	})
@@ -216,6 +222,9 @@ func (m *Manager) takeOver(s *Session, link Link, key [32]byte, h uint32, seen r
 	if a.restored {
 		a.restored = false
 		a.acked, a.out = h, h
+		for _, id := range seen.hidden {
+			p.hidden = append(p.hidden, hiddenRecord{s.ledger, id})
+		}
 		s.queue.after = max(s.queue.after, seen.own)
 		s.queue.sent = s.queue.after
 		for i := range a.claim {

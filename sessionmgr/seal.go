@@ -53,7 +53,10 @@ func (p *pipeline) sealItem(b *batch, it *item) {
 	if it.prepare != nil {
 		it.prepare(b)
 	}
-	if it.log = it.log || p.logsAfterAll(it); it.log {
+	if it.log = it.log || p.logsAfterAll(it); it.log && it.one.Stanza.IsError() {
+		it.log = it.private() // or its session has ended meanwhile, and nobody else is to get it
+	}
+	if it.log {
 		if first, twice := p.sentTwice(b, it); twice {
 			p.handledBefore(b, it, first)
 		} else {
@@ -156,17 +159,17 @@ func (p *pipeline) sealMessage(b *batch, it *item) {
 	m, st := p.m, it.message()
 	l := p.logOf(it)
 	if l == nil {
-		p.refuse(it, stanza.ResourceConstraint("the receiver is just leaving; try again"))
+		p.refuse(b, it, stanza.ResourceConstraint("the receiver is just leaving; try again"))
 		return
 	}
 	if l.dead {
-		p.refuse(it, stanza.ServiceUnavailable()) // RFC 6121 §8.5.1
+		p.refuse(b, it, stanza.ServiceUnavailable()) // RFC 6121 §8.5.1
 		return
 	}
 	var few [4]target
 	targets, waits, needs := p.targets(b, it, few[:0])
 	if waits && l.waiting+int64(st.Size()) > m.opts().MaxLog {
-		p.refuse(it, fullError(m.opts().MaxLog))
+		p.refuse(b, it, fullError(m.opts().MaxLog))
 		return
 	}
 	owed := len(targets) == 0 // nobody is to get the message itself
@@ -186,7 +189,7 @@ func (p *pipeline) sealMessage(b *batch, it *item) {
 	id := m.ids.Next()
 	if here || needs {
 		it.id, it.hide = id, !here && p.hides(l, id, owed)
-		it.size = p.appendRecord(b, l, id, recordFlags(here), targets, st)
+		it.size = p.appendRecord(b, l, id, recordFlags(here, st), targets, st)
 		if owed {
 			l.owedLast = id
 			p.comesFirst(l)
@@ -208,9 +211,12 @@ func (p *pipeline) sealMessage(b *batch, it *item) {
 }
 
 // recordFlags are those of a message that was received.
-func recordFlags(archived bool) byte {
-	if archived {
+func recordFlags(archived bool, st *stanza.Stanza) byte {
+	switch {
+	case archived:
 		return 0
+	case st.IsError():
+		return recordHidden | recordPrivate
 	}
 	return recordHidden
 }
@@ -232,7 +238,7 @@ func (p *pipeline) sealSent(b *batch, it *item, from *ledger, id uint64, archive
 		}
 	}
 	if needs || archived {
-		p.appendRecord(b, from, id, recordOutgoing|recordFlags(archived), targets, st)
+		p.appendRecord(b, from, id, recordOutgoing|recordFlags(archived, st), targets, st)
 	}
 }
 
@@ -385,12 +391,14 @@ func (p *pipeline) overrun(s *Session) bool {
 }
 
 // refuse makes the item one that delivers an error to its sender instead.
-func (p *pipeline) refuse(it *item, e stanza.Error) {
+func (p *pipeline) refuse(b *batch, it *item, e stanza.Error) {
 	it.notSent()
 	if it.owe != nil {
 		p.m.ledgers.release(it.owe)
 	}
 	it.log, it.owe, it.Out, it.copies, it.carbons = false, nil, nil, false, nil
-	d := p.bounced(it, e)
-	it.one = d
+	it.one = p.bounced(it, e)
+	if it.log = it.private(); it.log { // an error isn't answered: this ends
+		p.sealMessage(b, it)
+	}
 }

@@ -137,7 +137,7 @@ func (w *want) takes(id uint64, r *record) verdict {
 			continue
 		}
 		t, ok := r.names(g.tag)
-		if !ok || w.owed && t.copy {
+		if !ok || w.owed && (t.copy || r.private()) {
 			continue
 		}
 		if !w.owed {
@@ -149,6 +149,16 @@ func (w *want) takes(id uint64, r *record) verdict {
 		return w.responsible(id, r)
 	}
 	return pass
+}
+
+// lost reports whether a record waited for a session alone that has ended: nobody
+// gets it any more.
+func (w *want) lost(id uint64, r *record) bool {
+	if !w.owed || id <= w.done || !r.private() || r.count() == 0 {
+		return false
+	}
+	t := r.target(0) // it is the one; copies are behind it
+	return !t.live && !t.copy && covered(w.segs, t.tag, id)
 }
 
 // responsible looks at the other sessions that a record names.

@@ -61,7 +61,7 @@ func (r *sentLately) forget(hash, tag uint64) {
 // of an item, and remembers it otherwise.
 func (p *pipeline) sentTwice(b *batch, it *item) (first lately, twice bool) {
 	st, s := it.message(), it.From
-	if s == nil || s.ledger == nil || !it.count || !st.HasChild(stanza.NSStanzaID, "origin-id") {
+	if s == nil || s.ledger == nil || !it.count || st.IsError() || !st.HasChild(stanza.NSStanzaID, "origin-id") {
 		return lately{}, false
 	}
 	l := s.ledger

@@ -112,7 +112,7 @@ func (s *Stanza) Size() int {
 }
 
 // IsError reports whether the stanza reports an error.
-func (s *Stanza) IsError() bool { return s.Type == typeError }
+func (s *Stanza) IsError() bool { return s != nil && s.Type == typeError }
 
 // IsRequest reports whether the stanza is an IQ that wants an answer.
 func (s *Stanza) IsRequest() bool {

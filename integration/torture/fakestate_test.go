@@ -185,6 +185,10 @@ func (f *fake) route(s *fakeSession, e *testclient.Element, at time.Time) {
 				f.give(s, x.raw, true)
 			}
 		}
+	case to == nobody:
+		if kept {
+			f.give(s, "<message type='error' from='"+nobody+"' id='"+e.Get("id")+"'><error type='cancel'/></message>", false)
+		}
 	case to == domain:
 		f.give(s, "<iq type='result' id='"+e.Get("id")+"' from='"+domain+"'/>", false)
 	case !kept:

@@ -30,7 +30,7 @@ func (r *report) print(w io.Writer) {
 		{"kills", did[history.Killed]}, {"torn logs", did["tear"]}, {"clean restarts", did["restart"]},
 		{"cuts", did["cut"]}, {"half-open", did["abandon"]}, {"slow readers", did["slow"]}, {"stops (SIGSTOP)", did["pause"]},
 		{"disk full", did[history.Filled]}, {"fsync faults", did[history.Faulted]},
-		{"bounced, disk full", r.Bounced}, {"again in a new session", r.Again}, {"excused", r.Excused},
+		{"returned, to nobody", r.Returned}, {"bounced, disk full", r.Bounced}, {"again in a new session", r.Again}, {"excused", r.Excused},
 		{"lost", r.Count("lost")}, {"doubled", r.Count("doubled")}, {"reordered", r.Count("reordered")},
 		{"other findings", len(r.Findings) - r.Count("lost") - r.Count("doubled") - r.Count("reordered")},
 	} {

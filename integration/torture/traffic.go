@@ -169,6 +169,18 @@ func (c *client) letter(s *stream, to int32, size int) error {
 			"</body><origin-id xmlns='" + nsSID + "' id='" + id + "'/></message>"})
 }
 
+// nobody is who has no account.
+const nobody = "nobody@" + domain
+
+// toNobody writes a message that comes back as an error.
+func (c *client) toNobody(s *stream) error {
+	m := history.Message{From: c.id, To: c.id, Seq: c.next[c.id]}
+	c.next[c.id]++
+	id := m.String()
+	return c.post(s, pending{letter: true, peer: c.id, seq: m.Seq,
+		raw: "<message type='chat' to='" + nobody + "' id='" + id + "'><body>" + id + "</body><origin-id xmlns='" + nsSID + "' id='" + id + "'/></message>"})
+}
+
 // other sends a stanza that isn't logged.
 func (c *client) other(s *stream, raw string) error { return c.post(s, pending{raw: raw}) }
 
@@ -197,9 +209,11 @@ func (c *client) traffic(s *stream) error {
 	switch dice := c.rng.IntN(100); {
 	case c.device > 0:
 		err = c.other(s, "<iq type='get' to='"+domain+"' id='"+id+"'><ping xmlns='urn:xmpp:ping'/></iq>")
+	case dice < 4:
+		err = c.toNobody(s)
 	case dice < 70:
 		size := 200
-		if dice < 2 {
+		if dice < 6 {
 			size = 4 << 10
 		}
 		err = c.letter(s, peer, size)

@@ -16,6 +16,9 @@ func (j *judge) archives() {
 	}
 	for _, sender := range j.ledgers {
 		for _, m := range sortedKeys(sender.sent) {
+			if m.ToNobody() {
+				continue
+			}
 			o := sender.sent[m]
 			mine, theirs := has[m.From][m], has[m.To][m]
 			due := len(j.ledgers[m.To].got[m]) > 0 || o.acked >= 0 && len(o.bounced) == 0

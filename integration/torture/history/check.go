@@ -44,6 +44,7 @@ type Verdict struct {
 	Copies                int           // that came to further devices
 	Views                 int           // of a contact by a client, held against what was so
 	Bounced               int           // messages, while the disk was full
+	Returned              int           // messages to nobody, as they should be
 	Outage                time.Duration // the longest time that a client was without a session
 }
 
@@ -153,11 +154,15 @@ func (j *judge) find(promise string, client int32, m Message, at time.Duration, 
 // message judges one message from its sender's side and its receiver's.
 func (j *judge) message(m Message, o *outgoing) {
 	j.Sent++
-	receiver := j.ledgers[m.To]
-	copies := receiver.got[m]
 	if o.acked >= 0 {
 		j.Acked++
 	}
+	if m.ToNobody() {
+		j.toNobody(m, o)
+		return
+	}
+	receiver := j.ledgers[m.To]
+	copies := receiver.got[m]
 	if len(copies) > 0 {
 		j.Received++
 	}
@@ -182,15 +187,40 @@ func (j *judge) bounced(m Message, o *outgoing, came bool) bool {
 		return false
 	}
 	j.Bounced++
-	for _, at := range o.bounced {
-		if !slices.ContainsFunc(j.full, func(s span) bool { return s.from <= at && o.first <= s.to }) {
-			j.find("bounced", m.From, m, at, "came back as an error, although the disk wasn't full")
+	for _, b := range o.bounced {
+		if !slices.ContainsFunc(j.full, func(s span) bool { return s.from <= b.at && o.first <= s.to }) {
+			j.find("bounced", m.From, m, b.at, "came back as an error, although the disk wasn't full")
 		}
 	}
 	if came && len(o.sessions) == 1 {
-		j.find("bounced", m.From, m, o.bounced[0], "came back as an error and was delivered all the same")
+		j.find("bounced", m.From, m, o.bounced[0].at, "came back as an error and was delivered all the same")
 	}
 	return true
+}
+
+// toNobody judges a message that nobody can get: who sent it hears so once, on the
+// session that was told that it is handled, unless the client has ended that.
+func (j *judge) toNobody(m Message, o *outgoing) {
+	sender := j.ledgers[m.From]
+	last := int32(len(sender.sessions))
+	for i, b := range o.bounced {
+		for _, before := range o.bounced[:i] {
+			if before.session == b.session {
+				j.find("doubled", m.From, m, b.at, "the error for it came twice in session %d", b.session)
+			}
+		}
+	}
+	switch {
+	case len(o.bounced) > 0:
+		j.Returned++
+	case o.acked < 0 && !o.dropped:
+		j.find("stuck", m.From, m, o.first, "not acknowledged by the end of the run")
+	case o.acked < 0:
+	case slices.Contains(o.sessions, last):
+		j.find("lost", m.From, m, o.acked, "acknowledged, and nobody got it, and its sender never heard of that")
+	default: // nobody but that session was to hear of it
+		j.Excused++
+	}
 }
 
 // copies judges how often a message came, where, and how it was marked.

@@ -79,7 +79,7 @@ func (j *judge) complete(d *Device, w *watch) {
 	for _, sender := range j.ledgers {
 		for _, m := range sortedKeys(sender.sent) {
 			o := sender.sent[m]
-			if m.From != d.Account && m.To != d.Account || int64(o.first) <= w.since || w.copies[m] > 0 {
+			if m.ToNobody() || m.From != d.Account && m.To != d.Account || int64(o.first) <= w.since || w.copies[m] > 0 {
 				continue
 			}
 			came := len(j.ledgers[m.To].got[m]) > 0

@@ -98,6 +98,42 @@ var counters = []made{
 		p.get(0, 1, 0, 0)
 		return p
 	}, Rules{}, []string{"bounced"}},
+	{"to nobody, and back", func() *tape {
+		p := pair()
+		p.send(0, 0, 0)
+		p.acked(0, 2)
+		p.resume(0, 2, 2)
+		p.add(0, Event{Kind: Bounced, Peer: 0})
+		return p
+	}, Rules{}, nil},
+	{"to nobody, and never back", func() *tape {
+		p := pair()
+		p.send(0, 0, 0)
+		p.acked(0, 2)
+		p.resume(0, 2, 2)
+		return p
+	}, Rules{}, []string{"lost"}},
+	{"to nobody, and back to a session that its client has given up", func() *tape {
+		p := pair()
+		p.send(0, 0, 0)
+		p.acked(0, 2)
+		p.begin(0, 1)
+		return p
+	}, Rules{}, nil},
+	{"to nobody, and back twice", func() *tape {
+		p := pair()
+		p.send(0, 0, 0)
+		p.acked(0, 2)
+		p.add(0, Event{Kind: Bounced, Peer: 0})
+		p.resume(0, 2, 2)
+		p.add(0, Event{Kind: Bounced, Peer: 0})
+		return p
+	}, Rules{}, []string{"doubled"}},
+	{"to nobody, and not acknowledged", func() *tape {
+		p := pair()
+		p.send(0, 0, 0)
+		return p
+	}, Rules{}, []string{"stuck"}},
 	{"sent again in a new session, and two came", resent, Rules{}, []string{"doubled"}},
 	{"the same, excused", resent, Rules{LooseResends: true}, nil},
 	{"written to a session that had no stream management yet", func() *tape { return unmanaged(Full) }, Rules{}, nil},

@@ -80,6 +80,10 @@ type Message struct{ From, To, Seq int32 }
 // String returns the message's origin-id (XEP-0359 §2.2).
 func (m Message) String() string { return fmt.Sprintf("m-%d-%d-%d", m.From, m.To, m.Seq) }
 
+// ToNobody reports whether it is one that is sent to an account that isn't there: its
+// sender stands for the receiver.
+func (m Message) ToNobody() bool { return m.From == m.To }
+
 // ParseMessage is the inverse of String. It reports false for what String doesn't make.
 func ParseMessage(s string) (m Message, ok bool) {
 	if n, err := fmt.Sscanf(s, "m-%d-%d-%d", &m.From, &m.To, &m.Seq); err != nil || n != 3 {

@@ -63,8 +63,14 @@ type outgoing struct {
 	acked    time.Duration // -1: not
 	dropped  bool
 	full     bool
-	bounced  []time.Duration
+	bounced  []returned
 	sessions []int32 // of the sender's
+}
+
+// returned is an error for a message that came back to its sender.
+type returned struct {
+	at      time.Duration
+	session int32
 }
 
 // arrival is one copy of a message as its receiver knows it.
@@ -158,7 +164,7 @@ func (l *ledger) outbound(s *session, e *Event) {
 	case Dropped:
 		o.dropped = true
 	case Bounced:
-		o.bounced = append(o.bounced, e.At)
+		o.bounced = append(o.bounced, returned{e.At, e.Session})
 	case Sent:
 		o.full = o.full || e.Has(Full)
 		if !slices.Contains(o.sessions, e.Session) {
