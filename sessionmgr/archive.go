@@ -101,7 +101,8 @@ func listed(list []jid.JID, peer jid.JID) bool {
 }
 
 // Archived calls fn for the account's archived messages with ids above after,
-// oldest first, until fn returns false. It reads storage.
+// oldest first, until fn returns false. It reads storage, and returns when all
+// that fn saw is durable.
 func (m *Manager) Archived(ctx context.Context, account jid.JID, after uint64, fn func(Archived) bool) error {
 	return m.archived(ctx, account, fn, func(see func(uint64, []byte) bool) error {
 		return m.logs.Scan(ctx, account.String(), after, see)
@@ -110,7 +111,7 @@ func (m *Manager) Archived(ctx context.Context, account jid.JID, after uint64, f
 
 // ArchivedBefore calls fn for the account's archived messages with ids below
 // before, newest first, until fn returns false; math.MaxUint64 begins with the
-// newest. It reads storage.
+// newest. It reads storage, and returns when all that fn saw is durable.
 func (m *Manager) ArchivedBefore(ctx context.Context, account jid.JID, before uint64, fn func(Archived) bool) error {
 	return m.archived(ctx, account, fn, func(see func(uint64, []byte) bool) error {
 		return m.logs.ScanReverse(ctx, account.String(), before, see)
@@ -136,7 +137,32 @@ func (m *Manager) archived(ctx context.Context, account jid.JID, fn func(Archive
 		}
 		return st == nil || fn(Archived{ID: id, At: r.at, Outgoing: r.outgoing(), Stanza: st})
 	})
+	if err == nil && bad == nil {
+		err = m.durable(ctx)
+	}
 	return errors.Join(err, bad)
+}
+
+// durable waits until what could be read in the store so far is durable: the store
+// shows what it was given before that is on the disk.
+func (m *Manager) durable(ctx context.Context) error {
+	var done chan struct{}
+	m.inOrder(func() {
+		if m.pipe.flying == nil {
+			return
+		}
+		done = make(chan struct{})
+		m.pipe.number(&item{prepare: func(*batch) {}, Entry: Entry{Done: func(error) { close(done) }}})
+	})
+	if done == nil {
+		return nil
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // FirstArchivedAt returns the lowest id that a message archived at t or later
