@@ -43,6 +43,9 @@ type InlineRequest struct {
 	// Answer is appended to <success/>, or to <bound/>: complete elements that
 	// declare their namespaces.
 	Answer []byte
+	// Unbound has the login end without a resource, whatever it asked for: the client
+	// is told that it is authenticated, and may go on from there. Before sets it.
+	Unbound bool
 }
 
 // InlineBound is a session bound with its login. A handler appends what clients

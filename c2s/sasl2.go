@@ -55,6 +55,7 @@ func (s *Stream) completeLogin(ctx context.Context, x *exchange, data []byte) {
 	if !s.confirm(ctx, x) {
 		return
 	}
+	unbound := l.bind == nil
 	for _, a := range l.requests {
 		if a.handler.Before != nil {
 			a.handler.Before(ctx, &a.InlineRequest)
@@ -62,8 +63,9 @@ func (s *Stream) completeLogin(ctx context.Context, x *exchange, data []byte) {
 		if s.State() == Bound || s.closing.Load() {
 			return // it resumed a session, and told so (XEP-0198 §9.2), or found reason to end
 		}
+		unbound = unbound || a.Unbound
 	}
-	if l.bind == nil {
+	if unbound {
 		s.succeed(l, account, nil, -1)
 		s.neg.login = nil
 		return

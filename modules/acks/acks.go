@@ -158,7 +158,7 @@ func (x *module) resume(_ context.Context, s *c2s.Stream, tok *xmlstream.Token) 
 		return s.Send(failed(merr.BadRequest))
 	}
 	s.Work(func(ctx context.Context) {
-		if refused := x.resumeStream(ctx, s, previd, h); refused != nil {
+		if refused, _ := x.resumeStream(ctx, s, previd, h); refused != nil {
 			_ = s.Send(refused)
 		}
 	})
@@ -173,8 +173,9 @@ func wanted(e element) (previd string, h uint32, ok bool) {
 }
 
 // resumeStream resumes a session on a stream and tells so there. Where it can't,
-// it returns what appends the answer; nil if that is more than an answer.
-func (x *module) resumeStream(ctx context.Context, s *c2s.Stream, previd string, h uint32) (refused func([]byte) []byte) {
+// it returns what appends the answer, nil if that is more than an answer; and
+// whether it may work later, as where the disk is full.
+func (x *module) resumeStream(ctx context.Context, s *c2s.Stream, previd string, h uint32) (refused func([]byte) []byte, later bool) {
 	err := s.Resume(ctx, previd, h, func(dst []byte, handled uint32) []byte {
 		dst = append(dst, "<resumed xmlns='"+NS+"' previd='"...)
 		dst = append(xmlstream.AppendAttr(dst, previd), "' h='"...)
@@ -183,12 +184,12 @@ func (x *module) resumeStream(ctx context.Context, s *c2s.Stream, previd string,
 	var e *sessionmgr.ResumeError
 	switch {
 	case !errors.As(err, &e):
-		return nil
+		return nil, false
 	case e.TooHigh: // as for <a/> (XEP-0198 §5)
 		tooHigh(s, h, e.Sent)
-		return nil
+		return nil, false
 	}
-	return func(dst []byte) []byte { return notResumed(dst, e) }
+	return func(dst []byte) []byte { return notResumed(dst, e) }, e.Reason.Type == merr.Wait
 }
 
 // notResumed appends <failed/>, with what was handled of a session that has

@@ -11,14 +11,16 @@ import (
 )
 
 // resumeInline takes a <resume/> within a login (XEP-0198 §9.2). After a failure
-// the login goes on, to bind a resource as a rule.
+// the login goes on, to bind a resource as a rule: not where the session is there and
+// can't be resumed just now, since a new one of the same device would end it.
 func (x *module) resumeInline(ctx context.Context, r *c2s.InlineRequest) {
 	previd, h, ok := wanted(r.Element)
 	if !ok {
 		r.Answer = failed(merr.BadRequest)(r.Answer)
 		return
 	}
-	if refused := x.resumeStream(ctx, r.Stream, previd, h); refused != nil {
+	refused, later := x.resumeStream(ctx, r.Stream, previd, h)
+	if r.Unbound = later; refused != nil {
 		r.Answer = refused(r.Answer)
 	}
 }

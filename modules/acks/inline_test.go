@@ -25,6 +25,7 @@ import (
 	"weir/netserver"
 	"weir/sessionmgr"
 	"weir/stanza"
+	"weir/storage"
 	"weir/storage/pebble"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -48,6 +49,22 @@ type house struct {
 	net *netserver.Server
 	tls *tls.Config
 	reg *prometheus.Registry
+	// full has the session manager find no room on the disk.
+	full atomic.Bool
+}
+
+// disk is the store of a house as its session manager sees it.
+type disk struct {
+	storage.Store
+	full *atomic.Bool
+}
+
+func (d disk) Commit(b *storage.Batch, done func(error)) {
+	if d.full.Load() {
+		go done(storage.ErrFull)
+		return
+	}
+	d.Store.Commit(b, done)
 }
 
 func newHouse(t *testing.T) *house {
@@ -59,7 +76,7 @@ func newHouse(t *testing.T) *house {
 	as, err := auth.New(t.Context(), o, st)
 	must(t, err)
 	must(t, as.Create(t.Context(), jid.MustParse("juliet@verona.lit"), password))
-	h.sm, err = sessionmgr.New(sessionmgr.Options{Domains: []string{"verona.lit"}}, st, as)
+	h.sm, err = sessionmgr.New(sessionmgr.Options{Domains: []string{"verona.lit"}}, disk{st, &h.full}, as)
 	must(t, err)
 	h.c2s, err = c2s.New(c2s.DefaultOptions(), h.sm, as)
 	must(t, err)
