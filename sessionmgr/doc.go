@@ -30,7 +30,7 @@
 // there (pull.go, readlog.go) when it isn't live. What a session leaves that ends
 // are segments of the log (segment.go), which its account owes to whoever comes
 // next (ledger.go, owed.go). Numbers and acknowledgements are in acks.go and
-// enable.go, sleep and return in hibernate.go and resume.go, what clients send
+// enable.go, sleep and return in hibernate.go, resume.go and opening.go, what clients send
 // twice in resent.go, and what a later process is told in sessionstore.go and
 // state.go, which restore.go reads. [CheckRecord] says whether a record of the
 // four tables can be read.

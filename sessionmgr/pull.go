@@ -41,6 +41,7 @@ type chunk struct {
 	plain   bool      // it was planned without stream management
 	void    bool      // it was not delivered
 	both    bool      // the session's own queue was looked at too
+	opens   *opening  // it goes with the resumption of its session; nil: it comes after
 }
 
 // reachable reports whether a session may get messages for its account:
@@ -197,18 +198,28 @@ func (m *Manager) Settle(ctx context.Context, s *Session, link Link) {
 // yet, over is true where nothing is left. Runs with the token.
 func (m *Manager) plan(s *Session, l *ledger) (c *chunk, w want, bound uint64, over bool) {
 	a := s.sm
-	c = &chunk{s: s, epoch: s.epoch, plain: a == nil}
 	switch {
 	case a != nil && len(a.redo) > 0:
-		n := min(len(a.redo), chunkCount)
-		c.refs, c.redo = append(c.refs, a.redo[:n]...), n
-		return c, w, 0, false
+		return s.planRedo(), w, 0, false
 	case a != nil && a.redoing:
 		m.pipe.redone(s)
 		return m.plan(s, l)
 	case l.catching == nil && l.owes() && s.reachable() && (a == nil || a.mayClaim(l)):
 		m.startOwed(l, s) // that comes before what is the session's own
 	}
+	return m.planLog(s, l)
+}
+
+// planRedo is plan for what was sent on an earlier stream.
+func (s *Session) planRedo() *chunk {
+	n := min(len(s.sm.redo), chunkCount)
+	return &chunk{s: s, epoch: s.epoch, redo: n, refs: append([]sent(nil), s.sm.redo[:n]...)}
+}
+
+// planLog is plan for what comes from the log, as if nothing were to be sent again.
+func (m *Manager) planLog(s *Session, l *ledger) (c *chunk, w want, bound uint64, over bool) {
+	a := s.sm
+	c = &chunk{s: s, epoch: s.epoch, plain: a == nil}
 	bound = l.durable
 	if w = m.owedTo(s, l); w.segs != nil {
 		c.owed, c.segs, c.upTo = true, w.segs, max(w.from(), s.claimSent())
@@ -354,7 +365,8 @@ func (p *pipeline) sealChunk(b *batch, c *chunk) {
 	if c.plain && a == nil {
 		return
 	}
-	if c.void = a == nil || c.plain || c.epoch != s.epoch || !s.up() || s.ledger == nil || s.ledger.dead; c.void {
+	here := s.up() || c.opens != nil // it has a link by then
+	if c.void = c.void || a == nil || c.plain || c.epoch != s.epoch || !here || s.ledger == nil || s.ledger.dead; c.void {
 		return
 	}
 	if len(c.put) > 0 {
@@ -431,31 +443,34 @@ func (p *pipeline) deliverChunk(c *chunk) {
 // pulled ends pulling, unless more came meanwhile: it then returns false.
 func (m *Manager) pulled(s *Session, l *ledger, epoch uint32) (ended bool) {
 	m.inOrder(func() {
-		if s.epoch != epoch {
-			ended = true // a resumption has begun a pull of its own
-			return
-		}
-		if s.up() && s.ledger == l {
-			if _, _, _, over := m.plan(s, l); !over {
-				return
-			}
-		}
-		ended, s.pulling = true, false
-		if l.caught(s) {
-			defer m.goOn(l)
-		}
-		if s.up() && s.ledger == l {
-			s.behind = false
-			m.pipe.letGo(s)
-			m.forgotten(s, l)
-		}
-		if next := m.eligible(l, s); next != nil && (l.owes() || next.behind && !next.pulling) {
-			m.pipe.after(next, func() { m.startOwed(l, next) })
-		} else if l.owes() && s.reachable() {
-			m.pipe.after(s, func() { m.startOwed(l, s) })
-		}
+		// Where the epoch is another a resumption has begun a pull of its own.
+		ended = s.epoch != epoch || m.caughtUp(s, l)
 	})
 	return ended
+}
+
+// caughtUp is pulled, with the token.
+func (m *Manager) caughtUp(s *Session, l *ledger) bool {
+	if s.up() && s.ledger == l {
+		if _, _, _, over := m.plan(s, l); !over {
+			return false
+		}
+	}
+	s.pulling = false
+	if l.caught(s) {
+		defer m.goOn(l)
+	}
+	if s.up() && s.ledger == l {
+		s.behind = false
+		m.pipe.letGo(s)
+		m.forgotten(s, l)
+	}
+	if next := m.eligible(l, s); next != nil && (l.owes() || next.behind && !next.pulling) {
+		m.pipe.after(next, func() { m.startOwed(l, next) })
+	} else if l.owes() && s.reachable() {
+		m.pipe.after(s, func() { m.startOwed(l, s) })
+	}
+	return true
 }
 
 // leave ends everything that a session takes part in: it can't be found any
