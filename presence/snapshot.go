@@ -199,8 +199,12 @@ func (h *Handler) Gone(owner, viewer jid.JID) []sessionmgr.Delivery {
 	// Who is just ending finds the subscription gone when it says goodbye itself.
 	for _, source := range slices.Concat(h.m.Sessions(owner), h.m.Parting(owner)) {
 		t, ok := h.directed.Get(source)
-		direct := ok && t.remove(viewer)
-		if source.Available() || direct {
+		var direct []jid.JID
+		if ok {
+			direct = t.remove(viewer)
+			h.unremember(source, t, direct...)
+		}
+		if source.Available() || len(direct) > 0 {
 			out = h.toAvailable(out, viewer, goodbye(source.JID()))
 		}
 	}
