@@ -54,7 +54,9 @@ func (s *Server) makeModules(ctx context.Context) (err error) {
 		return err
 	}
 	s.modules.sessions = s.Sessions
-	if s.modules.presence, err = presence.New(s.Sessions, s.Rosters, s.Store, s.Config.Presence); err != nil {
+	po := s.Config.Presence
+	po.Log = s.Log
+	if s.modules.presence, err = presence.New(s.Sessions, s.Rosters, s.Store, po); err != nil {
 		return err
 	}
 	co := s.Config.Contacts

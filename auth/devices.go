@@ -45,6 +45,9 @@ func (s *Service) devicesOf(ctx context.Context, j jid.JID) (all []Device, err e
 			s.log.Error("a device can't be read", "account", j.String(), "device", id, "err", err)
 			d = &device{}
 		}
+		if u, ok := s.lastUse(usedDevice{j, id}); ok && d.used.Before(u.at) {
+			u.note(d)
+		}
 		all = append(all, Device{
 			ID: string(append([]byte(nil), id...)), Software: d.software, Name: d.name,
 			Created: d.created, Used: d.used, Addr: d.addr, Expires: d.expires(),

@@ -101,6 +101,7 @@ type Service struct {
 	writing sync.Mutex
 	// deviceLocks is the same for the devices of an account: see deviceLock.
 	deviceLocks [deviceLocks]sync.Mutex
+	uses        lastUses // of devices
 	// epochs count the changes of accounts: see epoch.
 	epochs [accountEpochs]atomic.Uint64
 }

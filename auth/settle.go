@@ -107,25 +107,23 @@ func (x *Exchange) settle(ctx context.Context, w Wish, wanted *tokenMechanism) (
 			s.makeDeviceRoom(ctx, &b, x.claimed, now)
 		}
 	}
-	was := d
-	d.used, d.addr = now, w.Addr.Unmap()
-	d.software, d.name = w.Agent.Software, w.Agent.Device
+	last := use{now, w.Addr.Unmap(), w.Agent.Software, w.Agent.Device}
 	if s.opts.AnonymousDevices { // XEP-0494 §6
-		d.addr, d.software, d.name = netip.Addr{}, "", ""
+		last = use{at: now}
 	}
-	lately := now.Sub(was.used) < usedEvery && d.addr == was.addr
+	if !durable {
+		if now.Sub(d.used) >= usedEvery || d.addr != last.addr {
+			s.used(usedDevice{x.claimed, id}, last)
+		}
+		return given, nil
+	}
+	last.note(&d)
 	if d.tokens == [2]*token{} {
 		s.devices.Delete(&b, x.claimed.String(), id)
 	} else {
 		s.devices.Put(&b, x.claimed.String(), id, d.encode())
 	}
-	switch {
-	case durable:
-		return given, s.commit(&b)
-	case !lately: // nothing is lost with it that matters
-		s.store.Commit(&b, func(error) {})
-	}
-	return given, nil
+	return given, s.commit(&b)
 }
 
 // stillProven looks whether what the client proved to have is still what counts:

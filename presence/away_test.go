@@ -59,12 +59,15 @@ func (h *house) resume(full, stream string) *client {
 
 // crash is the house after a power cut and some downtime. Who was resumable
 // hibernates in it.
-func (h *house) crash(down time.Duration, o Options) *house {
+func (h *house) crash(down time.Duration, o Options, dress ...func(*house)) *house {
 	h.t.Helper()
 	h.settle()
 	disk := h.disk.CrashClone(vfs.CrashCloneCfg{})
 	time.Sleep(down)
 	next := newHouseOn(h.t, disk, o)
+	for _, d := range dress {
+		d(next)
+	}
 	if err := next.Restore(context.Background()); err != nil {
 		h.t.Fatal(err)
 	}
@@ -72,6 +75,16 @@ func (h *house) crash(down time.Duration, o Options) *house {
 		h.t.Fatal(err)
 	}
 	return next
+}
+
+// blocks has an account block another.
+func (h *house) blocks(owner, blocked string) {
+	h.HandleBlocklists(func(_ context.Context, account jid.JID) (*sessionmgr.Blocklist, error) {
+		if account != jid.MustParse(owner) {
+			return nil, nil
+		}
+		return sessionmgr.NewBlocklist(account, []jid.JID{jid.MustParse(blocked)}), nil
+	})
 }
 
 // records counts what is kept of sessions that are away.

@@ -140,7 +140,7 @@ func (c *clock) last(ctx context.Context) (time.Time, error) {
 
 // Tables names what is kept of an account, for its deletion.
 func (h *Handler) Tables() []storage.Table {
-	return []storage.Table{h.records.Table(), h.traces.records.Table()}
+	return []storage.Table{h.records.Table(), h.traces.records.Table(), h.targets.Table()}
 }
 
 // Start goes on with the sessions that hibernate since an earlier process: where
@@ -151,6 +151,9 @@ func (h *Handler) Tables() []storage.Table {
 func (h *Handler) Start(ctx context.Context) error {
 	if err := h.traces.start(ctx); err != nil {
 		return fmt.Errorf("presence: who was here before: %w", err)
+	}
+	if err := h.startDirected(ctx); err != nil {
+		return fmt.Errorf("presence: directed presence: %w", err)
 	}
 	last, err := h.clock.last(ctx)
 	if err != nil {

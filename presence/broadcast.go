@@ -27,8 +27,10 @@ func (h *Handler) available(ctx context.Context, s *sessionmgr.Session, st *stan
 	audience := h.audience(st.From.Bare())
 	out := h.fanOut(make([]sessionmgr.Delivery, 0, len(audience.contacts)+4), audience, st)
 	var learned Snapshot
+	var rest *tour
 	if initial {
-		learned = h.contactsOf(s)
+		rest = h.tourOf(s, false)
+		learned = h.part(ctx, rest)
 		out = append(out, learned.Out...)
 	}
 	h.m.Submit(sessionmgr.Entry{
@@ -44,6 +46,7 @@ func (h *Handler) available(ctx context.Context, s *sessionmgr.Session, st *stan
 		return nil
 	}
 	if initial {
+		h.goOnWith(rest)
 		return h.Hooks.Initial.Run(ctx, s)
 	}
 	return nil
@@ -80,12 +83,13 @@ func (h *Handler) ended(s *sessionmgr.Session) {
 // where all were told before, as it hibernated.
 func (h *Handler) leave(s *sessionmgr.Session, st *stanza.Stanza, was bool, out []sessionmgr.Delivery, w storage.Batch) {
 	var told []jid.JID
+	t, directed := h.directed.Get(s)
 	if was {
 		a := h.audience(st.From.Bare())
 		told = a.contacts
 		out = h.fanOut(out, a, st)
 	}
-	if t, ok := h.directed.Get(s); ok {
+	if directed {
 		for _, to := range t.clear() {
 			bare := to.Bare()
 			if was && (bare == st.From.Bare() || slices.Contains(told, bare)) {
@@ -96,6 +100,9 @@ func (h *Handler) leave(s *sessionmgr.Session, st *stanza.Stanza, was bool, out 
 	}
 	if len(out) > 0 && !h.hidden(s) {
 		h.m.Submit(sessionmgr.Entry{From: s, Writes: w, Out: out, Failed: func(error) []sessionmgr.Delivery { return out }})
+	}
+	if directed {
+		h.unrememberAll(s, t)
 	}
 }
 

@@ -31,7 +31,9 @@ func (h *Handler) Conceal(owner jid.JID, match func(jid.JID) bool) []sessionmgr.
 		if t, ok := h.directed.Get(source); ok {
 			for _, x := range t.all() {
 				if match(x.to) {
-					t.drop(x.to)
+					if t.drop(x.to) {
+						h.unremember(source, t, x.to)
+					}
 					tell(x.to.Bare(), true)
 				}
 			}

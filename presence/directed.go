@@ -6,6 +6,7 @@ import (
 	"weir/jid"
 	"weir/sessionmgr"
 	"weir/stanza"
+	"weir/storage"
 )
 
 // targets are the addresses to which a session sent directed presence and has
@@ -17,6 +18,7 @@ type targets struct {
 	// last is what was sent to whom, where that has to be sent again; bytes its size.
 	last  map[jid.JID]*stanza.Stanza
 	bytes int
+	kept  bool // some may be in the store
 }
 
 // keptDirected is how many bytes of directed presence are kept of a session.
@@ -62,55 +64,86 @@ func (t *targets) all() []sent {
 	return list
 }
 
-// add notes a target; false if there are limit targets already.
-func (t *targets) add(to jid.JID, limit int) bool {
+// keepsFor returns what is kept for a target, nil for nothing.
+func (t *targets) keepsFor(to jid.JID) *stanza.Stanza {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last[to]
+}
+
+// noteWritten notes that some may be in the store, written says whether.
+func (t *targets) noteWritten() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept = true
+}
+
+func (t *targets) written() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.kept
+}
+
+// targets reports whether exactly that address is a target.
+func (t *targets) targets(to jid.JID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, known := t.set[to]
+	return known
+}
+
+// add notes a target: fresh says that it is one more; ok is false if there are limit
+// targets already.
+func (t *targets) add(to jid.JID, limit int) (fresh, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, known := t.set[to]; known {
-		return true
+		return false, true
 	}
 	if len(t.list) >= limit {
-		return false
+		return false, false
 	}
 	if t.set == nil {
 		t.set = make(map[jid.JID]struct{})
 	}
 	t.set[to] = struct{}{}
 	t.list = append(t.list, to)
-	return true
+	return true, true
 }
 
-// drop forgets exactly that address.
-func (t *targets) drop(to jid.JID) {
+// drop forgets exactly that address. It reports whether it was there.
+func (t *targets) drop(to jid.JID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, known := t.set[to]; known {
+	_, known := t.set[to]
+	if known {
 		t.delete(func(j jid.JID) bool { return j == to })
 	}
+	return known
 }
 
 // remove forgets an address, and if it is bare those of its resources too. It
-// reports whether there was one.
-func (t *targets) remove(to jid.JID) bool {
+// returns them.
+func (t *targets) remove(to jid.JID) []jid.JID {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := len(t.list)
-	t.delete(func(j jid.JID) bool { return j == to || to.IsBare() && j.Bare() == to })
-	return len(t.list) < n
+	return t.delete(func(j jid.JID) bool { return j == to || to.IsBare() && j.Bare() == to })
 }
 
-func (t *targets) delete(gone func(jid.JID) bool) {
+func (t *targets) delete(gone func(jid.JID) bool) (all []jid.JID) {
 	kept := t.list[:0]
 	for _, j := range t.list {
 		if gone(j) {
 			delete(t.set, j)
 			t.forget(j)
+			all = append(all, j)
 			continue
 		}
 		kept = append(kept, j)
 	}
 	clear(t.list[len(kept):])
 	t.list = kept
+	return all
 }
 
 // clear forgets all and returns them.
@@ -136,30 +169,43 @@ func (t *targets) has(viewer jid.JID) bool {
 // direct handles presence to an address (RFC 6121 §4.6.3). It is delivered as
 // it is; nobody is told whether the address exists.
 func (h *Handler) direct(s *sessionmgr.Session, st *stanza.Stanza) error {
+	reaches := st.To.Local() != "" && h.m.Local(st.To.Domain()) || h.m.HasService(st.To.Domain())
 	t, ok := h.directed.Get(s)
 	if st.Type == typeUnavailable {
+		if reaches {
+			h.m.Submit(sessionmgr.Entry{From: s, Out: h.address(nil, st)})
+		}
 		if ok {
-			t.remove(st.To)
+			h.unremember(s, t, t.remove(st.To)...)
 		}
-	} else {
-		if !ok {
-			t = new(targets)
-			h.directed.Set(s, t)
-		}
-		if !t.add(st.To, h.o.MaxDirected) {
-			return h.limitError()
-		}
-		if h.o.Hibernating != Stay {
-			t.keep(st)
-		}
-	}
-	if (st.To.Local() == "" || !h.m.Local(st.To.Domain())) && !h.m.HasService(st.To.Domain()) {
 		return nil
 	}
-	h.m.Submit(sessionmgr.Entry{From: s, Out: h.address(nil, st)})
-	if st.Type == "" && s.State() == sessionmgr.Destroyed {
+	if !ok {
+		t = new(targets)
+		h.directed.Set(s, t)
+	}
+	fresh, room := t.add(st.To, h.o.MaxDirected)
+	if !room {
+		return h.limitError()
+	}
+	if h.o.Hibernating != Stay {
+		t.keep(st)
+	}
+	if !reaches {
+		return nil
+	}
+	var w storage.Batch
+	if fresh || h.o.Hibernating != Stay {
+		if w = h.remember(s, t, st.To); w.Len() > 0 {
+			t.noteWritten()
+		}
+	}
+	out := h.address(nil, st)
+	h.m.Submit(sessionmgr.Entry{From: s, Writes: w, Out: out, Failed: func(error) []sessionmgr.Delivery { return out }})
+	if s.State() == sessionmgr.Destroyed {
 		// Ended meanwhile: its goodbye may have missed this target.
 		h.m.Submit(sessionmgr.Entry{Out: h.address(nil, goodbye(st.From).With(st.From, st.To))})
+		h.unrememberAll(s, t)
 	}
 	return nil
 }

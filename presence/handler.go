@@ -37,8 +37,10 @@ type Handler struct {
 	rosters  *roster.Rosters
 	o        Options
 	directed sessionmgr.Slot[*targets]
+	tours    sessionmgr.Slot[*tour] // that a session is given now
 
-	traces *traces // of whom clients may think to be here
+	traces  *traces         // of whom clients may think to be here
+	targets directedRecords // of directed presence
 
 	// What contacts see of sessions that hibernate.
 	store   storage.Store
@@ -59,8 +61,9 @@ func New(m *sessionmgr.Manager, r *roster.Rosters, st storage.Store, o Options) 
 	o.setDefaults()
 	h := &Handler{
 		m: m, rosters: r, o: o, directed: sessionmgr.NewSlot[*targets](m, "presence.directed"),
-		traces: newTraces(m, st),
-		store:  st, records: awayRecords{storage.NewMap(st, tableAway)}, absent: sessionmgr.NewSlot[*absence](m, "presence.away"),
+		tours:  sessionmgr.NewSlot[*tour](m, "presence.tour"),
+		traces: newTraces(m, st), targets: directedRecords{storage.NewMap(st, tableDirected)},
+		store: st, records: awayRecords{storage.NewMap(st, tableAway)}, absent: sessionmgr.NewSlot[*absence](m, "presence.away"),
 		clock: clock{m: m, record: storage.NewKeyVal(st, tableClock), every: max(time.Second/4, min(o.HibernatingAfter/16, clockEvery))},
 	}
 	m.HandleAvailability(h)
@@ -148,8 +151,8 @@ func (h *Handler) address(out []sessionmgr.Delivery, st *stanza.Stanza) []sessio
 // once sent that somebody directed presence (RFC 6121 §4.6.1).
 func (h *Handler) deliver(out []sessionmgr.Delivery, to *sessionmgr.Session, st *stanza.Stanza) []sessionmgr.Delivery {
 	if st.Type == typeUnavailable {
-		if t, ok := h.directed.Get(to); ok {
-			t.drop(st.From)
+		if t, ok := h.directed.Get(to); ok && t.drop(st.From) {
+			h.unremember(to, t, st.From)
 		}
 	}
 	return append(out, sessionmgr.Delivery{To: to, Stanza: st})

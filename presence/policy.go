@@ -3,6 +3,7 @@ package presence
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"weir/stanza"
@@ -29,6 +30,8 @@ type Options struct {
 	// of the connection: a second to 30 days, default 5 min. The server's own
 	// downtime doesn't count.
 	HibernatingAfter time.Duration
+	// Log is where what goes wrong is told. Default: nowhere.
+	Log *slog.Logger
 }
 
 // maxAfter is the longest HibernatingAfter: no session hibernates longer.
@@ -50,6 +53,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.HibernatingAfter == 0 {
 		o.HibernatingAfter = 5 * time.Minute
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 }
 

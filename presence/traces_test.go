@@ -225,7 +225,7 @@ func TestNobodyCameBetween(t *testing.T) {
 		h.subscribe("romeo@example.net", "juliet@example.com")
 		watcher := h.online(romeo)
 		h.online(juliet).end()
-		snap := h.h.whole(t.Context(), watcher.Session)
+		snap := h.h.part(t.Context(), h.h.tourOf(watcher.Session, true))
 		h.online(juliet)
 		watcher.clear()
 		h.submit(snap.Out) // late

@@ -63,23 +63,20 @@ func (m *Manager) BindWith(ctx context.Context, s *Session, b *Binding, answered
 	}
 	defer m.ledgers.release(l)
 	for slowed := time.Duration(0); ; {
-		v, err := m.tryBind(s, l, full, b, answered)
+		v, err := m.tryBind(s, l, full, b, slowed, answered)
 		switch {
 		case err != nil:
 			return err
-		case v.done():
+		case v.bound:
+			m.seeOff(ctx, s, &v)
 			if b.Acks != nil {
 				m.enabledWith(s, b.Acks)
 			}
 			return m.nowBound(ctx, s)
-		case len(v.replaced) > 0: // also one bound a moment ago: the last one stays
-			if slowed == 0 {
-				if slowed = m.slows(s, &v); slowed > 0 {
-					err = s.rest(ctx, slowed) // and look again: much may have changed
-					break
-				}
+		case !v.rename: // it has to wait, and then to look again: much may have changed
+			if slowed = m.slows(s, &v); slowed > 0 {
+				err = s.rest(ctx, slowed)
 			}
-			err = m.replace(ctx, s, &v, slowed)
 		case b.Own: // another client of the account has taken this very name: it keeps it
 			full, err = account.WithResource(resource + "-" + randomName()[:4])
 		default:
@@ -122,11 +119,13 @@ func (m *Manager) nowBound(ctx context.Context, s *Session) error {
 	return stanza.NotAllowed("the session has ended")
 }
 
-// tryBind puts the session into the registry unless it is refused, others have to
-// end before, or the resource is taken: it then returns which of that it is. In the
+// tryBind puts the session into the registry, in place of those that have to end for
+// it, unless it is refused, the resource is taken, or it has to wait, since slowed is
+// 0 and sessions replace each other: the ruling says which of that it is. In the
 // pipeline's order, so that nothing comes between the look and the registration
-// (XEP-0386 §3.2), and nothing is delivered between that and the answer.
-func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answered func(jid.JID)) (v ruling, err error) {
+// (XEP-0386 §3.2), and nothing is delivered between that and the answer. The end of
+// those sessions and stream management, which begins, are in one commit.
+func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, slowed time.Duration, answered func(jid.JID)) (v ruling, err error) {
 	m.inOrder(func() {
 		n := newcomer{account: l.account, full: full, own: b.Own, facts: s.facts()}
 		n.client.Resource = full.Resource()
@@ -134,7 +133,8 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answe
 			err = *v.refused
 			return
 		}
-		if !v.done() {
+		turns := s.turnsAfter(&v, slowed)
+		if v.rename || turns >= loopTurns && slowed == 0 {
 			return
 		}
 		s.mu.Lock()
@@ -143,11 +143,12 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answe
 			err = stanza.NotAllowed()
 			return
 		}
-		s.state, s.full, s.binding = Bound, full, true
+		s.state, s.full, s.binding, s.turns = Bound, full, true, turns
 		s.pass(&s.way.bound)
 		link := s.attached
 		s.mu.Unlock()
 		m.ledgers.pin(l)
+		m.oust(s, &v)
 		s.carry(l)
 		s.ledger = l
 		s.queue = queue{tag: m.ids.Next(), after: l.last, sent: l.last, last: l.last, untold: l.last}
@@ -155,6 +156,7 @@ func (m *Manager) tryBind(s *Session, l *ledger, full jid.JID, b *Binding, answe
 		s.carbons.force(v.rule.Kind == policy.Mirror)
 		s.inactive.Store(b.Inactive && m.opts().InactiveHold > 0)
 		m.registry.insert(l.account, s)
+		v.bound = true
 		answered(full)
 		if b.Acks != nil { // nothing can come in between
 			b.Acks.done = make(chan struct{})

@@ -27,10 +27,10 @@
 // What is kept of a stanza is the table in class.go. A message that is kept is
 // one record in its account's log (record.go), which names the sessions it is
 // for. A session's queue is the part of the log behind its cursor; it pulls from
-// there (pull.go, readlog.go) when it isn't live. What a session leaves that ends
+// there (pull.go, plan.go, readlog.go) when it isn't live. What a session leaves that ends
 // are segments of the log (segment.go), which its account owes to whoever comes
 // next (ledger.go, owed.go). Numbers and acknowledgements are in acks.go and
-// enable.go, sleep and return in hibernate.go and resume.go, what clients send
+// enable.go, sleep and return in hibernate.go, resume.go and opening.go, what clients send
 // twice in resent.go, and what a later process is told in sessionstore.go and
 // state.go, which restore.go reads. [CheckRecord] says whether a record of the
 // four tables can be read.

@@ -157,7 +157,13 @@ func (p *pipeline) letGo(s *Session) {
 // yet, since nothing went out meanwhile: it comes after this.
 func (p *pipeline) redone(s *Session) {
 	s.sm.redoing = false
-	for _, h := range s.takeHeld() {
+	s.sm.wakeRedone()
+	p.deliverHeld(s, s.takeHeld())
+}
+
+// deliverHeld delivers some of what was held back.
+func (p *pipeline) deliverHeld(s *Session, some []held) {
+	for _, h := range some {
 		d := Delivery{To: s, Stanza: h.stanza}
 		if h.kept {
 			p.number(&item{one: d, routed: true})

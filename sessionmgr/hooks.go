@@ -74,7 +74,7 @@ type Resumption struct {
 // resource or device.
 type Replacement struct {
 	Session *Session
-	By      *Session // about to be bound: it may still be refused
+	By      *Session // has its place; its Bound runs next
 }
 
 // Closing is a session that has ended, or is about to.

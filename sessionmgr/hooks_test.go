@@ -164,17 +164,18 @@ func TestHandlerThatBlocks(t *testing.T) {
 }
 
 // TestReplaced: who hears that a session took the place of another hears it when the
-// old one has ended and before the new one is bound.
+// old one has ended and everybody knows, and before anybody hears of the new one.
 func TestReplaced(t *testing.T) {
 	h := newHouse(t)
 	var told []string
 	h.Hooks.Replaced.Add("test", hook.Normal, func(_ context.Context, r Replacement) {
 		told = append(told, fmt.Sprint(r.Session.ID(), " ", r.Session.State(), " by ", r.By.ID(), " ", r.By.State()))
 	})
+	h.Hooks.Unbound.Add("test", hook.Normal, func(_ context.Context, s *Session) { told = append(told, s.ID()+" is unbound") })
+	h.Hooks.Bound.Add("test", hook.Normal, func(_ context.Context, s *Session) { told = append(told, s.ID()+" is bound") })
 	old := h.bind("juliet@verona.lit/balcony")
 	by := h.bind("juliet@verona.lit/balcony")
-	h.bind("juliet@verona.lit/other")
-	if want := fmt.Sprintf("[%s c2s_destroyed by %s c2s_unbound]", old.ID(), by.ID()); fmt.Sprint(told) != want {
+	if want := fmt.Sprintf("[%s is bound %[1]s is unbound %[1]s c2s_destroyed by %s c2s %[2]s is bound]", old.ID(), by.ID()); fmt.Sprint(told) != want {
 		t.Errorf("told %v, want %s", told, want)
 	}
 }

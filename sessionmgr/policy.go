@@ -7,6 +7,8 @@ import (
 	"weir/jid"
 	"weir/policy"
 	"weir/stanza"
+
+	"mellium.im/xmpp/stream"
 )
 
 // Policies for several sessions of an account: what becomes of a binding is
@@ -120,6 +122,12 @@ func (r reason) String() string { return reasonNames[r] }
 type ousted struct {
 	*Session
 	why reason
+	// Once it has ended.
+	first   bool // by this
+	was     State
+	binding bool
+	link    Link
+	goodbye *stream.Error
 }
 
 // ruling is what is to become of a binding.
@@ -129,17 +137,17 @@ type ruling struct {
 	refused  *stanza.Error // nil: it is not
 	replaced []ousted      // who has to end before
 	rename   bool          // another has the name and keeps it
+	bound    bool          // it was bound
 }
-
-// done reports whether nothing stands in the way.
-func (v *ruling) done() bool { return v.refused == nil && len(v.replaced) == 0 && !v.rename }
 
 // spares reports whether a session may stay.
 func (v *ruling) spares(s *Session) bool {
 	return !slices.ContainsFunc(v.replaced, func(o ousted) bool { return o.Session == s })
 }
 
-func (v *ruling) oust(s *Session, why reason) { v.replaced = append(v.replaced, ousted{s, why}) }
+func (v *ruling) oust(s *Session, why reason) {
+	v.replaced = append(v.replaced, ousted{Session: s, why: why})
+}
 
 // refuse has nobody end for a binding that fails.
 func (v *ruling) refuse(e stanza.Error) { v.refused, v.replaced, v.rename = &e, nil, false }

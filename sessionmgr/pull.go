@@ -42,6 +42,7 @@ type chunk struct {
 	plain   bool      // it was planned without stream management
 	void    bool      // it was not delivered
 	both    bool      // the session's own queue was looked at too
+	opens   *opening  // it goes with the resumption of its session; nil: it comes after
 }
 
 // reachable reports whether a session may get messages for its account:
@@ -194,96 +195,6 @@ func (m *Manager) Settle(ctx context.Context, s *Session, link Link) {
 	m.FlushTouched()
 }
 
-// plan says what a session is to get next: c is nil where that isn't durable
-// yet, over is true where nothing is left. Runs with the token.
-func (m *Manager) plan(s *Session, l *ledger) (c *chunk, w want, bound uint64, over bool) {
-	a := s.sm
-	c = &chunk{s: s, epoch: s.epoch, plain: a == nil}
-	switch {
-	case a != nil && len(a.redo) > 0:
-		n := min(len(a.redo), chunkCount)
-		c.refs, c.redo = append(c.refs, a.redo[:n]...), n
-		return c, w, 0, false
-	case a != nil && a.redoing:
-		m.pipe.redone(s)
-		return m.plan(s, l)
-	case l.catching == nil && l.owes() && s.reachable() && (a == nil || a.mayClaim(l)):
-		m.startOwed(l, s) // that comes before what is the session's own
-	}
-	bound = l.durable
-	if w = m.owedTo(s, l); w.segs != nil {
-		c.owed, c.segs, c.upTo = true, w.segs, max(w.from(), s.claimSent())
-		if c.upTo < w.end(^uint64(0)) {
-			if c.upTo >= bound {
-				return nil, w, 0, false
-			}
-			w.done = c.upTo
-			if a != nil && s.queue.sent < s.queue.untold {
-				w.own = segment{tag: s.queue.tag, after: s.queue.sent}
-				c.upTo, c.both = min(c.upTo, s.queue.sent), true
-			}
-			return c, w, bound, false
-		}
-		if a == nil {
-			l.caught(s)
-			m.goOn(l) // those who waited for that
-		}
-	}
-	if s.queue.sent >= s.queue.untold {
-		return nil, w, 0, true
-	}
-	c.owed, c.upTo = false, s.queue.sent
-	if c.upTo >= bound {
-		return nil, w, 0, false
-	}
-	return c, want{segs: []segment{{tag: s.queue.tag, after: s.queue.after}}}, bound, false
-}
-
-// claimSent is up to where the log was looked at for a session's claim.
-func (s *Session) claimSent() uint64 {
-	if s.sm == nil {
-		return 0
-	}
-	return s.sm.claimSent
-}
-
-// owedTo returns what a session gets of what its account is or was owed.
-func (m *Manager) owedTo(s *Session, l *ledger) want {
-	w := want{owed: true, reader: s.queue.tag}
-	if s.fetched != nil {
-		w.skip = *s.fetched
-	}
-	w.ended = append(append(w.ended, l.owed...), l.undecided...)
-	w.alive = m.pendingOf(l, s)
-	switch {
-	case s.sm != nil:
-		w.segs = append(w.segs, s.sm.claim...)
-	case l.catching == s:
-		w.segs = append(w.segs, l.owed...)
-		w.segs[0].upTo = max(l.owedLast, l.owed[0].after)
-	}
-	return w
-}
-
-// pendingOf lists what the sessions of an account have still to get, without
-// what one of them has taken over. Runs with the token.
-func (m *Manager) pendingOf(l *ledger, but *Session) (all []segment) {
-	for _, s := range m.registry.bound(l.account) {
-		after := s.queue.after
-		if s.sm != nil {
-			if s != but {
-				all = append(all, s.sm.claim...)
-			}
-		} else if id := s.tail.firstUnwritten(); id > 0 {
-			after = min(after, id-1)
-		}
-		if after < s.queue.last {
-			all = append(all, segment{tag: s.queue.tag, after: after})
-		}
-	}
-	return all
-}
-
 // pullChunk reads a chunk, gives it to the session and waits until it is out.
 // It reports whether anything was got on with.
 func (m *Manager) pullChunk(s *Session, l *ledger, link Link, c *chunk, w *want, bound uint64) bool {
@@ -355,7 +266,8 @@ func (p *pipeline) sealChunk(b *batch, c *chunk) {
 	if c.plain && a == nil {
 		return
 	}
-	if c.void = a == nil || c.plain || c.epoch != s.epoch || !s.up() || s.ledger == nil || s.ledger.dead; c.void {
+	here := s.up() || c.opens != nil // it has a link by then
+	if c.void = c.void || a == nil || c.plain || c.epoch != s.epoch || !here || s.ledger == nil || s.ledger.dead; c.void {
 		return
 	}
 	if len(c.put) > 0 {
@@ -432,31 +344,34 @@ func (p *pipeline) deliverChunk(c *chunk) {
 // pulled ends pulling, unless more came meanwhile: it then returns false.
 func (m *Manager) pulled(s *Session, l *ledger, epoch uint32) (ended bool) {
 	m.inOrder(func() {
-		if s.epoch != epoch {
-			ended = true // a resumption has begun a pull of its own
-			return
-		}
-		if s.up() && s.ledger == l {
-			if _, _, _, over := m.plan(s, l); !over {
-				return
-			}
-		}
-		ended, s.pulling = true, false
-		if l.caught(s) {
-			defer m.goOn(l)
-		}
-		if s.up() && s.ledger == l {
-			s.behind = false
-			m.pipe.letGo(s)
-			m.forgotten(s, l)
-		}
-		if next := m.eligible(l, s); next != nil && (l.owes() || next.behind && !next.pulling) {
-			m.pipe.after(next, func() { m.startOwed(l, next) })
-		} else if l.owes() && s.reachable() {
-			m.pipe.after(s, func() { m.startOwed(l, s) })
-		}
+		// Where the epoch is another a resumption has begun a pull of its own.
+		ended = s.epoch != epoch || m.caughtUp(s, l)
 	})
 	return ended
+}
+
+// caughtUp is pulled, with the token.
+func (m *Manager) caughtUp(s *Session, l *ledger) bool {
+	if s.up() && s.ledger == l {
+		if _, _, _, over := m.plan(s, l); !over {
+			return false
+		}
+	}
+	s.pulling = false
+	if l.caught(s) {
+		defer m.goOn(l)
+	}
+	if s.up() && s.ledger == l {
+		s.behind = false
+		m.pipe.letGo(s)
+		m.forgotten(s, l)
+	}
+	if next := m.eligible(l, s); next != nil && (l.owes() || next.behind && !next.pulling) {
+		m.pipe.after(next, func() { m.startOwed(l, next) })
+	} else if l.owes() && s.reachable() {
+		m.pipe.after(s, func() { m.startOwed(l, s) })
+	}
+	return true
 }
 
 // leave ends everything that a session takes part in: it can't be found any

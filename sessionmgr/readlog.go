@@ -21,7 +21,7 @@ func (m *Manager) readChunk(l *ledger, c *chunk, w *want, bound uint64) error {
 		if id > stop {
 			return false
 		}
-		if c.size > 0 && (c.size+int64(len(b)) > chunkBytes || len(c.stanzas) >= chunkCount) {
+		if c.full(int64(len(b))) {
 			stop = c.upTo
 			return false
 		}
@@ -37,6 +37,19 @@ func (m *Manager) readChunk(l *ledger, c *chunk, w *want, bound uint64) error {
 	})
 	c.upTo = max(c.upTo, stop) // nothing more up to there
 	return err
+}
+
+// full reports whether a record of that size is for the next chunk. Each has one at
+// least, unless it is what is left of an opening.
+func (c *chunk) full(size int64) bool {
+	room := int64(chunkBytes)
+	if c.opens != nil {
+		if room = c.opens.room; c.opens.looked == openingLooks {
+			return true
+		}
+		c.opens.looked++
+	}
+	return c.size+size > room && (c.size > 0 || room < chunkBytes) || len(c.stanzas) >= chunkCount
 }
 
 // look takes a record of the log, where it is wanted.
@@ -81,7 +94,8 @@ func (c *chunk) add(id uint64, r *record, account jid.JID, size int64, claim boo
 	if t.live && !claim { // by the process before
 		c.again++
 	}
-	st = c.shown(st, id, r, account, claim, r.at.UnixNano() < c.s.awayUntil())
+	late := c.opens != nil || r.at.UnixNano() < c.s.awayUntil() // at an opening it has no link yet
+	st = c.shown(st, id, r, account, claim, late)
 	c.stanzas = append(c.stanzas, st)
 	c.refs = append(c.refs, sent{id: id, claim: claim, hide: r.hidden() && r.single()})
 	return nil

@@ -30,8 +30,8 @@ type account struct {
 	// sessions are those that can be reached. Copied on write: a reader keeps the
 	// slice it found and needs no lock to walk it.
 	sessions []*Session
-	// leaving are those whose Unbound has not run to its end: nobody else gets
-	// their resource before.
+	// leaving are those whose Unbound has not run to its end: nobody hears before
+	// of who replaces them.
 	leaving []*Session
 }
 

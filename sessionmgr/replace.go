@@ -22,19 +22,41 @@ const (
 	loopMost  = 15 * time.Second // at the longest: shorter than clients and stream.bind_timeout wait
 )
 
-// replace ends the sessions that have to end for a binding, and waits until
-// everybody has heard of their end: who hears of both hears of that first.
-func (m *Manager) replace(ctx context.Context, s *Session, v *ruling, slowed time.Duration) error {
-	turns := s.turnsAfter(v, slowed)
-	s.mu.Lock()
-	s.turns = turns
-	s.mu.Unlock()
-	for _, old := range v.replaced {
-		why, goodbye := v.farewell(&old, s)
-		if turns >= loopTurns {
-			why.Text += fmt.Sprintf(", for the %dth time in a row", turns)
+// oust ends the sessions that have to end for a binding: none of them can be reached
+// any more. Runs with the token; seeOff does the rest.
+func (m *Manager) oust(s *Session, v *ruling) {
+	for i := range v.replaced {
+		old := &v.replaced[i]
+		why, goodbye := v.farewell(old, s)
+		if s.turns >= loopTurns {
+			why.Text += fmt.Sprintf(", for the %dth time in a row", s.turns)
 		}
-		m.Kick(old.Session, why, goodbye)
+		old.goodbye = goodbye
+		if old.first, old.was, old.binding, old.link = old.end(why); old.first && old.hadResource() {
+			m.leave(old.Session)
+		}
+	}
+}
+
+// hadResource reports whether the session was bound.
+func (o *ousted) hadResource() bool { return o.was == Bound || o.was == Hibernating }
+
+// seeOff closes the streams of the sessions that a binding has replaced, and waits
+// until everybody has heard of their end: who hears of both hears of that first.
+func (m *Manager) seeOff(ctx context.Context, s *Session, v *ruling) {
+	for i := range v.replaced {
+		old := &v.replaced[i]
+		if !old.first {
+			continue
+		}
+		m.registry.drop(old.Session)
+		m.metrics.ended(old.Cause().Code)
+		if !old.binding {
+			m.farewell(old.Session, old.hadResource())
+		}
+		if old.link != nil {
+			old.link.Close(old.goodbye)
+		}
 	}
 	for _, old := range v.replaced {
 		select {
@@ -42,11 +64,11 @@ func (m *Manager) replace(ctx context.Context, s *Session, v *ruling, slowed tim
 			if old.Cause().Code == Replaced {
 				m.ran(s, m.Hooks.Replaced.Run(ctx, Replacement{Session: old.Session, By: s}))
 			}
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case <-ctx.Done(): // its stream is gone
+			m.Closed(s, s.Link(), Cause{LinkLost, "while its binding was under way"})
+			return
 		}
 	}
-	return nil
 }
 
 // farewell is why a session ends for another, and what its client is told.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
@@ -12,6 +13,9 @@ import (
 
 	"weir/jid"
 	"weir/policy"
+	"weir/storage/pebble"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // fight has clients bind one after the other, each ms after the one before has
@@ -128,4 +132,75 @@ func TestLoopLooksAgain(t *testing.T) {
 			t.Errorf("%v, %s, %s", err, last.State(), c.State())
 		}
 	})
+}
+
+// TestReplacingIsOneCommit cuts the power while a client binds again that has a
+// session: afterwards there is the old one or the new one, never both or none, and
+// what was written to it comes once.
+func TestReplacingIsOneCommit(t *testing.T) {
+	news := 0
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		mem := vfs.NewCrashableMem()
+		st, err := pebble.Open(pebble.Options{FS: mem, Dir: "data"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := &commitCounter{Store: st}
+		h := newHouseOn(t, store)
+		romeo := h.online("romeo@verona.lit/orchard", 0)
+		juliet := h.bind("juliet@verona.lit/balcony")
+		old := juliet.enable()
+		juliet.available(0)
+		h.settle()
+		romeo.send("<message to='juliet@verona.lit' type='chat'><body>kept</body></message>")
+		juliet.want("kept")
+
+		c := h.connect("juliet@verona.lit")
+		b := &Binding{Resource: "balcony", Acks: &EnableRequest{Resume: true}}
+		before := store.n.Load()
+		crash := rng.IntN(2) == 0
+		var after *vfs.MemFS
+		copyNow := func() { after = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(100), RNG: rng}) }
+		if err := h.BindWith(t.Context(), c.Session, b, func(jid.JID) {
+			if crash {
+				copyNow()
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if n := store.n.Load() - before; n != 1 {
+			t.Errorf("%d commits", n)
+		}
+		if !crash {
+			copyNow()
+		}
+		h.Stop(t.Context())
+		st.Close()
+
+		if st, err = pebble.Open(pebble.Options{FS: after, Dir: "data"}); err != nil {
+			t.Fatal(err)
+		}
+		again := newHouseOn(t, st)
+		if err := again.Restore(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, _, errOld := again.resume("juliet@verona.lit", old, 0)
+		if n := len(again.Sessions(jid.MustParse("juliet@verona.lit"))); n != 1 {
+			t.Fatalf("seed %d: there are %d sessions", seed, n)
+		}
+		if errOld != nil {
+			news++
+			c := again.mustResume("juliet@verona.lit", b.Acks.Enabled.ID, 0)
+			c.available(0)
+			c.want("kept")
+		} else if !crash {
+			t.Errorf("seed %d: the new session is not there, though its client was told", seed)
+		}
+		again.Stop(t.Context())
+		st.Close()
+	}
+	if news == 0 || news == 20 {
+		t.Errorf("in %d of 20 the new session was there: nothing is seen of one or the other", news)
+	}
 }

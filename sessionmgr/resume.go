@@ -75,24 +75,37 @@ func (m *Manager) Resume(ctx context.Context, temp *Session, link Link, id strin
 	}
 	done := make(chan error, 1)
 	var old Link
+	var o *opening
 	var away time.Duration
-	var missed bool
-	m.pipe.run(func() {
-		var err error
-		if old, err = m.takeOver(s, link, key, h, seen); err != nil {
-			done <- err
-			return
-		}
-		m.pipe.number(&item{rec: true, Entry: Entry{From: s, Done: func(err error) {
+	var missed, caught bool
+	goOn := func() {
+		m.pipe.number(&item{rec: true, prepare: func(b *batch) { m.pipe.sealOpening(b, s, o) }, Entry: Entry{From: s, Done: func(err error) {
 			if err == nil {
 				away, err = m.attach(s, temp, link, resumed)
-				missed = err == nil && s.sm.missed
-				s.sm.missed = s.sm.missed && !missed
+				if missed = err == nil && s.sm.missed; err == nil {
+					s.sm.missed = false
+					caught = m.deliverOpening(s, o)
+				}
 			}
 			done <- err
 		}}})
+	}
+	m.inOrder(func() {
+		if old, err = m.takeOver(s, link, key, h, seen); err != nil {
+			return
+		}
+		if o = m.planOpening(s); !o.reads() {
+			goOn()
+		}
 	})
-	err = <-done
+	if err == nil {
+		if o.reads() {
+			m.readOpening(o)
+			m.pipe.run(goOn)
+		}
+		err = <-done
+		m.ledgers.release(o.l)
+	}
 	if old != nil { // XEP-0198 §5; the session has left it in any case
 		old.Close(&stream.Error{Err: "conflict"})
 	}
@@ -103,6 +116,10 @@ func (m *Manager) Resume(ctx context.Context, temp *Session, link Link, id strin
 			return re
 		}
 		return m.resumeFailed(ctx, err)
+	}
+	if c, ok := link.(Catcher); ok && caught {
+		c.CaughtUp()
+		m.FlushTouched()
 	}
 	m.absorb(temp, s)
 	m.metrics.resumes.WithLabelValues("resumed").Inc()
@@ -298,7 +315,6 @@ func (m *Manager) attach(s, temp *Session, link Link, resumed func(*Session, uin
 	resumed(s, a.durable)
 	s.window.Store(w)
 	m.touch(s)
-	m.startPull(s)
 	return away, nil
 }
 
@@ -325,10 +341,11 @@ func (m *Manager) absorb(temp, s *Session) {
 	}
 }
 
-// wake lets go of whoever waits for acknowledgements.
+// wake lets go of whoever waits for acknowledgements, or for the end of redoing.
 func (a *acks) wake() {
 	if a.room != nil {
 		close(a.room)
 		a.room = nil
 	}
+	a.wakeRedone()
 }

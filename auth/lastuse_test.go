@@ -1,0 +1,70 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// When a device was last used is written behind the login and not with it: it is
+// listed at once, and what has become of the device meanwhile counts.
+func TestLastUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, st := newService(t, cheap())
+		tok := byPassword(t, s, someAgent, none)
+		login := func() {
+			t.Helper()
+			if _, err := uses(t, s, tok.Value, TokenUse{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		login() // makes it the one in use
+		id := s.DeviceID(juliet(), someAgent.ID)
+		stored := func() time.Duration {
+			t.Helper()
+			d, err := s.fetchDevice(t.Context(), juliet(), id)
+			if err != nil || d == nil {
+				t.Fatal(d, err)
+			}
+			return time.Since(d.used)
+		}
+		older(t, s, time.Hour)
+		before := st.commits
+		login()
+		if n := st.commits - before; n != 0 {
+			t.Errorf("%d commits with the login", n)
+		}
+		if all, err := s.Devices(t.Context(), juliet()); err != nil || len(all) != 1 || time.Since(all[0].Used) > time.Second {
+			t.Errorf("listed as %+v, %v", all, err)
+		}
+		if d := stored(); d < time.Hour {
+			t.Errorf("stored already: %v", d)
+		}
+		time.Sleep(useDelay)
+		synctest.Wait()
+		if d := stored(); d > useDelay+time.Second || st.commits-before != 1 {
+			t.Errorf("stored as %v ago in %d commits", d, st.commits-before)
+		}
+
+		older(t, s, time.Hour)
+		login()
+		if _, err := s.RevokeDevice(t.Context(), juliet(), id); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(useDelay)
+		synctest.Wait()
+		if _, err := s.RevokeDevice(t.Context(), juliet(), id); !errors.Is(err, ErrNoDevice) {
+			t.Errorf("a device that was taken away is there: %v", err)
+		}
+
+		for i := range maxUses + 10 {
+			s.used(usedDevice{juliet(), fmt.Sprint(i)}, use{at: time.Now()})
+		}
+		synctest.Wait()
+		if n := len(s.uses.of); n > 10 {
+			t.Errorf("%d wait", n)
+		}
+	})
+}
