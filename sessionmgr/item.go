@@ -146,13 +146,13 @@ type batch struct {
 
 // arenaBytes is how much memory for records a batch takes at once, and how much of
 // it the next may use again.
-const arenaBytes = 128 << 10
+const arenaBytes = 1 << 20
 
 // room returns no bytes with room for n, which last until the batch is released.
 func (b *batch) room(n int) []byte {
 	used := len(b.arena)
 	if cap(b.arena)-used < n {
-		b.arena, used = make([]byte, 0, max(min(2*cap(b.arena), arenaBytes), 4<<10, n)), 0
+		b.arena, used = make([]byte, 0, max(min(2*cap(b.arena), arenaBytes), 2<<10, n)), 0
 	}
 	b.arena = b.arena[:used+n]
 	return b.arena[used : used : used+n]
@@ -167,13 +167,16 @@ func (b *batch) reset() {
 	*b = batch{
 		writes: b.writes, items: b.items[:0], records: b.records[:0], logs: b.logs[:0], arena: b.arena[:0],
 	}
-	if cap(b.items) > maxPendingEntries || cap(b.writes.Ops) > 3*maxPendingEntries {
+	if cap(b.items) > 2*maxPendingEntries || cap(b.writes.Ops) > 4*maxPendingEntries {
 		b.items, b.writes = nil, storage.Batch{}
 	}
 	if cap(b.arena) > arenaBytes {
 		b.arena = nil
 	}
 }
+
+// light reports whether the memory of a batch is too little to speak of.
+func (b *batch) light() bool { return cap(b.items) <= 16 && cap(b.arena) <= 4<<10 }
 
 // recorded is a session's record in a batch.
 type recorded struct {

@@ -38,29 +38,31 @@ type pipeline struct {
 	taken, takenBytes atomic.Int64
 
 	// Owned by the token holder.
-	spare      []item
-	flying     *batch              // given to the store and not yet released; nil if there is none
-	open       *batch              // collects what comes next; nil if there is nothing
-	spareBatch *batch              // one that was released, for the next to use its memory; nil if there is none
-	next       uint64              // number of the next batch
-	released   uint64              // number of the last batch released
-	missed     []Delivery          // reached nobody and aren't kept
-	late       []item              // to be owed to accounts whose ledgers have to be read
-	lateBusy   bool                // a goroutine reads them
-	pushing    bool                // something was put off while a batch is released
-	releasing  bool                // a batch is being released
-	delayed    map[*Session]uint64 // for whom something was put off, and to which batch
-	group      uint32              // grows with each entry of several stanzas
-	front      []item              // what came to wait meanwhile
-	behind     []*Session          // whose records in the store are behind
-	lingering  []*Session          // to be looked at again in a moment
-	asking     []*Session          // whose clients wait for an acknowledgement, in that order
-	hidden     []hiddenRecord
-	graves     graves
-	unsaved    []*ledger  // that a full disk has not taken; in use
-	noSpace    fullness   // what the log was told of a full disk
-	named      []*Session // scratch: targets of the message being sealed
-	rendered   []byte     // scratch: that message
+	spare     []item
+	flying    *batch              // given to the store and not yet released; nil if there is none
+	open      *batch              // collects what comes next; nil if there is nothing
+	spares    []*batch            // released, for the next to use their memory: two at most, one flies while one is open
+	tidying   bool                // they are dropped in a moment, unless one was used by then
+	next      uint64              // number of the next batch
+	released  uint64              // number of the last batch released
+	missed    []Delivery          // reached nobody and aren't kept
+	late      []item              // to be owed to accounts whose ledgers have to be read
+	lateBusy  bool                // a goroutine reads them
+	pushing   bool                // something was put off while a batch is released
+	releasing bool                // a batch is being released
+	delayed   map[*Session]uint64 // for whom something was put off, and to which batch
+	group     uint32              // grows with each entry of several stanzas
+	front     []item              // what came to wait meanwhile
+	behind    []*Session          // whose records in the store are behind
+	lingering []*Session          // to be looked at again in a moment
+	asking    []*Session          // whose clients wait for an acknowledgement, in that order
+	hidden    []hiddenRecord
+	graves    graves
+	unsaved   []*ledger  // that a full disk has not taken; in use
+	noSpace   fullness   // what the log was told of a full disk
+	named     []*Session // scratch: targets of the message being sealed
+	aims      []target   // scratch: the same, as its record has them
+	rendered  []byte     // scratch: that message
 }
 
 // Submit gives an entry to the pipeline and returns; it does not block.
@@ -331,11 +333,8 @@ func (p *pipeline) batch(no uint64) *batch {
 func (p *pipeline) openBatch() *batch {
 	if p.open == nil {
 		p.next++
-		b := p.spareBatch
-		if p.spareBatch = nil; b == nil {
-			b = new(batch)
-		}
-		b.no, p.open = p.next, b
+		p.open = p.unused()
+		p.open.no = p.next
 	}
 	return p.open
 }

@@ -366,3 +366,37 @@ type sink struct {
 func (s *sink) Append(st *stanza.Stanza) error { s.buf = st.AppendTo(s.buf[:0]); return nil }
 func (s *sink) Flush()                         {}
 func (s *sink) WantDrain()                     {}
+
+// TestBatchesAreUsedAgain: traffic goes through the same batches over and over; what
+// they had is gone from them, and when it is quiet so are they.
+func TestBatchesAreUsedAgain(t *testing.T) {
+	h := newHouse(t, func(o *Options) { o.Archive = ArchiveAlways })
+	romeo, juliet := h.online("romeo@verona.lit/orchard", 0), h.online("juliet@verona.lit/balcony", 0)
+	seen := make(map[*batch]bool)
+	for i := range 200 {
+		romeo.send(fmt.Sprintf("<message to='juliet@verona.lit' type='chat'><body>n%d %s</body></message>", i, strings.Repeat("x", i*10)))
+		h.settle()
+		h.inOrder(func() {
+			for _, b := range h.pipe.spares {
+				seen[b] = true
+				for _, it := range b.items[:cap(b.items)] {
+					if it.one.Stanza != nil || it.From != nil {
+						t.Error("a batch that waits to be used holds on to what it had")
+					}
+				}
+			}
+		})
+	}
+	for i, got := range juliet.got() {
+		if !strings.Contains(got, fmt.Sprintf("<body>n%d ", i)) {
+			t.Errorf("message %d is %s", i, got)
+		}
+	}
+	if n := len(seen); n == 0 || n > 20 {
+		t.Errorf("%d batches for 200 messages", n)
+	}
+	h.until(func() (none bool) {
+		h.inOrder(func() { none = len(h.pipe.spares) == 0 })
+		return none
+	})
+}

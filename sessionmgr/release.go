@@ -39,10 +39,45 @@ func (p *pipeline) release(b *batch, err error) {
 		p.m.ledgers.release(l)
 	}
 	p.account(-b.entries, -b.bytes)
-	if p.spareBatch = nil; p.open != nil { // else it is quiet, and quiet costs nothing
-		b.reset()
-		p.spareBatch = b
+	p.reuse(b)
+}
+
+// reuse keeps the memory of a batch for one to come. When none has come for a moment
+// it is dropped: quiet costs nothing.
+func (p *pipeline) reuse(b *batch) {
+	b.reset()
+	switch n := len(p.spares); {
+	case n < 2:
+		p.spares = append(p.spares, b)
+	case cap(b.items) > cap(p.spares[0].items):
+		p.spares[0] = b
 	}
+	if !p.tidying && !b.light() {
+		p.tidying = true
+		p.tidy(p.next)
+	}
+}
+
+// tidy drops the batches that are kept once none was used since that one.
+func (p *pipeline) tidy(last uint64) {
+	p.later(func() {
+		if p.next != last {
+			p.tidy(p.next)
+			return
+		}
+		p.spares, p.tidying = nil, false
+	})
+}
+
+// unused returns an empty batch.
+func (p *pipeline) unused() (b *batch) {
+	n := len(p.spares)
+	if n == 0 {
+		return new(batch)
+	}
+	b, p.spares[n-1] = p.spares[n-1], nil
+	p.spares = p.spares[:n-1]
+	return b
 }
 
 // again has the next batch do what this one could not, besides its items.

@@ -166,14 +166,14 @@ func (p *pipeline) sealMessage(b *batch, it *item) {
 		p.refuse(b, it, stanza.ServiceUnavailable()) // RFC 6121 §8.5.1
 		return
 	}
-	var few [4]target
-	targets, waits, needs := p.targets(b, it, few[:0])
+	targets, waits, needs := p.targets(b, it, p.aims[:0])
 	if waits && l.waiting+int64(st.Size()) > m.opts().MaxLog {
 		p.refuse(b, it, fullError(m.opts().MaxLog))
 		return
 	}
 	owed := len(targets) == 0 // nobody is to get the message itself
 	targets, needs = p.copyTargets(b, it.carbons, targets, needs)
+	p.aims = targets
 	kind := classOf(st)
 	peer, from := st.From.Bare(), p.senders(it)
 	here := kind.archived && m.archives(l, peer)
@@ -224,13 +224,13 @@ func recordFlags(archived bool, st *stanza.Stanza) byte {
 // sealSent gives a message its place in the log of its sender: where that
 // archives it, and where sessions of the sender get their copies from there.
 func (p *pipeline) sealSent(b *batch, it *item, from *ledger, id uint64, archived bool, st *stanza.Stanza) {
-	var few [4]target
-	targets, needs := few[:0], false
+	targets, needs := p.aims[:0], false
 	p.named = p.named[:0]
 	if c := it.carbons; c != nil && from != nil && !from.dead {
 		for i := range c.from {
 			targets, needs = p.copyTarget(b, &c.from[i], targets, needs)
 		}
+		p.aims = targets
 		if needs || archived {
 			c.id, c.hide = id, !archived && p.hides(from, id, false)
 		} else {

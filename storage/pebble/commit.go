@@ -141,7 +141,7 @@ func (s *Store) apply(g *group) {
 	full, deletes := s.space.check(g.size)
 	var panicked bool
 	g.err, panicked = guard(func() error {
-		b := s.db.NewBatchWithSize(g.size + 64)
+		b := s.db.NewBatchWithSize(roomFor(g.size))
 		for i := range g.reqs {
 			r := &g.reqs[i]
 			if r.err == nil && full != nil && !(deletes && onlyDeletes(r.b)) {
@@ -169,6 +169,18 @@ func (s *Store) apply(g *group) {
 	if g.err != nil {
 		s.fail(g.err, panicked)
 	}
+}
+
+// roomFor is how much memory a batch of Pebble's gets for that many bytes: sizes are
+// few, so that one that was used before is as a rule large enough.
+func roomFor(size int) int {
+	switch size += 64; {
+	case size <= 4<<10:
+		return size
+	case size <= groupBytes/8:
+		return groupBytes / 8
+	}
+	return max(size, groupBytes+groupBytes/8)
 }
 
 // enter notes that from now on the filler may be stuck in Pebble. It reports
