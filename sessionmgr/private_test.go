@@ -84,6 +84,11 @@ func TestBouncesAreForOneSession(t *testing.T) {
 	second.enable()
 	second.available(0)
 	second.want("love & delay")
+	second.ack(1)
+	h.settle()
+	if n := h.logged("romeo@verona.lit"); n != 0 {
+		t.Errorf("%d records are left that nobody is to get", n)
+	}
 	l, err := h.ledgers.acquire(t.Context(), second.JID().Bare())
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +99,23 @@ func TestBouncesAreForOneSession(t *testing.T) {
 		}
 	})
 	h.ledgers.release(l)
+}
+
+// TestBouncesOfTheDeadGo: the errors for a session that has ended are gone from the
+// disk once its account has been given what is owed, also to a client that reads only.
+func TestBouncesOfTheDeadGo(t *testing.T) {
+	h := newHouse(t)
+	first := h.bind("romeo@verona.lit/orchard")
+	first.enable()
+	first.sendToNobody(1)
+	h.settle()
+	first.cut()
+	h.Kick(first.Session, Cause{Code: Expired}, nil)
+	h.settle()
+	h.online("romeo@verona.lit/street", 0).want()
+	if n := h.logged("romeo@verona.lit"); n != 0 {
+		t.Errorf("%d records are left that nobody is to get", n)
+	}
 }
 
 // TestBounceOfAFullLog: a message that the receiver's log has no room for is found
