@@ -118,6 +118,21 @@ func TestBouncesOfTheDeadGo(t *testing.T) {
 	}
 }
 
+// TestBounceIsNoMessage: who asks for a message by the id that its sender gave it is not
+// told of the error that answers it.
+func TestBounceIsNoMessage(t *testing.T) {
+	h := newHouse(t, func(o *Options) { o.Archive = ArchiveAlways })
+	romeo, juliet := h.bind("romeo@verona.lit/orchard"), h.online("juliet@verona.lit/balcony", 0)
+	romeo.enable()
+	romeo.send("<message to='juliet@verona.lit' type='chat' id='m1'><body>love</body></message>")
+	juliet.want("love")
+	juliet.send("<message to='romeo@verona.lit/orchard' id='m1' type='error'><error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>")
+	romeo.want("gone")
+	if st, err := h.ExplainMessage(t.Context(), romeo.JID(), "m1"); err != nil || !st.Outgoing {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
 // TestBounceOfAFullLog: a message that the receiver's log has no room for is found
 // out when its batch is sealed, and what is told then is kept as well.
 func TestBounceOfAFullLog(t *testing.T) {
