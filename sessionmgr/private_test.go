@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"weir/stanza"
 )
 
 // The accounts of house_test.go are romeo's and juliet's; nobody else has one.
@@ -43,6 +45,29 @@ func TestBouncesSurviveTheProcess(t *testing.T) {
 		t.Errorf("%d records are left of what was acknowledged", n)
 	}
 	next.mustResume("romeo@verona.lit", id, 2).want()
+}
+
+// TestRefusalsSurviveTheProcess: the same goes for what the stream itself refuses.
+func TestRefusalsSurviveTheProcess(t *testing.T) {
+	h := newHouse(t)
+	romeo := h.bind("romeo@verona.lit/orchard")
+	id := romeo.enable()
+	refused, err := stanza.Parse([]byte("<message id='m1' to='juliet@verona.lit' type='chat'><body>love</body></message>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := refused.With(romeo.JID(), refused.To).ErrorReply(stanza.NotAllowed())
+	h.Submit(Entry{From: romeo.Session, Out: []Delivery{{To: romeo.Session, Stanza: answer}}, Counts: true, Link: romeo})
+	h.settle()
+	if n := romeo.sm.durable; n != 1 {
+		t.Fatalf("%d are acknowledged, want 1", n)
+	}
+	romeo.want("id='m1' & type='error'")
+	next := newHouseOn(t, h.store)
+	if err := next.Restore(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	next.mustResume("romeo@verona.lit", id, 0).want("id='m1' & type='error'")
 }
 
 // TestBounceAfterTheLinkIsGone: what is found out while nobody is connected waits, and
