@@ -62,7 +62,14 @@ func (h *house) resume(full, stream string) *client {
 func (h *house) crash(down time.Duration, o Options, dress ...func(*house)) *house {
 	h.t.Helper()
 	h.settle()
+	h.settle() // what follows from that
 	disk := h.disk.CrashClone(vfs.CrashCloneCfg{})
+	return h.after(disk, down, o, dress...)
+}
+
+// after is the house as it begins with a disk.
+func (h *house) after(disk *vfs.MemFS, down time.Duration, o Options, dress ...func(*house)) *house {
+	h.t.Helper()
 	time.Sleep(down)
 	next := newHouseOn(h.t, disk, o)
 	for _, d := range dress {

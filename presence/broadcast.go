@@ -89,8 +89,10 @@ func (h *Handler) leave(s *sessionmgr.Session, st *stanza.Stanza, was bool, out 
 		told = a.contacts
 		out = h.fanOut(out, a, st)
 	}
+	var gone []jid.JID
 	if directed {
-		for _, to := range t.clear() {
+		gone = t.clear()
+		for _, to := range gone {
 			bare := to.Bare()
 			if was && (bare == st.From.Bare() || slices.Contains(told, bare)) {
 				continue
@@ -98,12 +100,20 @@ func (h *Handler) leave(s *sessionmgr.Session, st *stanza.Stanza, was bool, out 
 			out = h.address(out, st.With(st.From, to))
 		}
 	}
-	if len(out) > 0 && !h.hidden(s) {
-		h.m.Submit(sessionmgr.Entry{From: s, Writes: w, Out: out, Failed: func(error) []sessionmgr.Delivery { return out }})
+	forget := func(error) {
+		switch {
+		case !directed:
+		case s.State() == sessionmgr.Destroyed:
+			h.unrememberAll(s, t)
+		default:
+			h.unremember(s, t, gone...)
+		}
 	}
-	if directed {
-		h.unrememberAll(s, t)
+	if len(out) == 0 || h.hidden(s) {
+		forget(nil)
+		return
 	}
+	h.m.Submit(sessionmgr.Entry{From: s, Writes: w, Out: out, Failed: func(error) []sessionmgr.Delivery { return out }, Done: forget})
 }
 
 // audience is who is subscribed to an account's presence at one moment.

@@ -172,12 +172,16 @@ func (h *Handler) direct(s *sessionmgr.Session, st *stanza.Stanza) error {
 	reaches := st.To.Local() != "" && h.m.Local(st.To.Domain()) || h.m.HasService(st.To.Domain())
 	t, ok := h.directed.Get(s)
 	if st.Type == typeUnavailable {
-		if reaches {
-			h.m.Submit(sessionmgr.Entry{From: s, Out: h.address(nil, st)})
-		}
+		forget := func(error) {}
 		if ok {
-			h.unremember(s, t, t.remove(st.To)...)
+			gone := t.remove(st.To)
+			forget = func(error) { h.unremember(s, t, gone...) }
 		}
+		if !reaches {
+			forget(nil)
+			return nil
+		}
+		h.m.Submit(sessionmgr.Entry{From: s, Out: h.address(nil, st), Done: forget})
 		return nil
 	}
 	if !ok {

@@ -16,7 +16,8 @@ import (
 // To whom sessions have sent directed presence, for a later process: a session that
 // goes on there takes it back when it ends, and whoever had it of a session that does
 // not is told at once. A record is durable before its target sees the presence, and
-// goes after the target was told otherwise: what is told twice does no harm.
+// goes in a commit behind the one that the target is told otherwise with: what is told
+// twice does no harm.
 
 const (
 	tableDirected   = "presence.directed" // Map: the account's sessions with their targets

@@ -9,8 +9,11 @@ import (
 	"time"
 
 	"weir/jid"
+	"weir/sessionmgr"
 	"weir/stanza"
 	"weir/storage"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // directedKept counts what is kept of directed presence.
@@ -106,6 +109,44 @@ func TestDirectedOverACrash(t *testing.T) {
 					t.Errorf("%d records are kept, want %d", n, c.kept)
 				}
 			})
+		})
+	}
+}
+
+// TestDirectedAtTheCrash: the server is killed when it is written down that presence was
+// taken back, and before anybody was told: they are told by the next process.
+func TestDirectedAtTheCrash(t *testing.T) {
+	const stay = "<presence to='nurse@example.com/n'/>"
+	for name, leave := range map[string]func(*client){
+		"she takes it back": func(c *client) { c.send("<presence to='nurse@example.com/n' type='unavailable'/>") },
+		"she leaves":        func(c *client) { c.send("<presence type='unavailable'/>") },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHouse(t, Options{})
+			nurse, stream := h.sleeps("nurse@example.com/n", "<presence/>")
+			c := h.online(juliet)
+			c.send(stay)
+			nurse.want("<presence & to='nurse@example.com/n'")
+			var w storage.Batch
+			w.Put(storage.Key{Kind: storage.KindKeyVal, Table: "test", Account: "x"}, nil)
+			// While this is released everything else comes into one batch, of which what is
+			// submitted first sees what a crash would leave.
+			busy, goOn := make(chan struct{}), make(chan struct{})
+			go h.Submit(sessionmgr.Entry{Writes: w, Done: func(error) { close(busy); <-goOn }})
+			<-busy
+			var disk *vfs.MemFS
+			h.Submit(sessionmgr.Entry{Writes: w, Done: func(error) { disk = h.disk.CrashClone(vfs.CrashCloneCfg{}) }})
+			go leave(c)
+			synctest.Wait()
+			close(goOn)
+			synctest.Wait()
+			nurse.want("type='unavailable'")
+			next := h.after(disk, time.Minute, Options{})
+			again := next.resume("nurse@example.com/n", stream)
+			synctest.Wait()
+			if got := strings.Join(again.got(), "\n"); !strings.Contains(got, "type='unavailable'") {
+				t.Errorf("%s: nurse hears %q", name, got)
+			}
 		})
 	}
 }

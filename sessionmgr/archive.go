@@ -144,22 +144,26 @@ func (m *Manager) archived(ctx context.Context, account jid.JID, fn func(Archive
 }
 
 // durable waits until what could be read in the store so far is durable: the store
-// shows what it was given before that is on the disk.
+// shows what it was given before that is on the disk. The error is that of a store
+// that has failed: then nobody knows. What a full disk refuses was never shown.
 func (m *Manager) durable(ctx context.Context) error {
-	var done chan struct{}
+	var done chan error
 	m.inOrder(func() {
 		if m.pipe.flying == nil {
 			return
 		}
-		done = make(chan struct{})
-		m.pipe.number(&item{prepare: func(*batch) {}, Entry: Entry{Done: func(error) { close(done) }}})
+		done = make(chan error, 1)
+		m.pipe.number(&item{prepare: func(*batch) {}, Entry: Entry{Done: func(err error) { done <- err }}})
 	})
 	if done == nil {
 		return nil
 	}
 	select {
-	case <-done:
-		return nil
+	case err := <-done:
+		if errors.Is(err, storage.ErrFull) {
+			return nil
+		}
+		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

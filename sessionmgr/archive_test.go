@@ -2,7 +2,10 @@ package sessionmgr
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"weir/jid"
@@ -80,4 +83,49 @@ func TestArchiveIsDurable(t *testing.T) {
 	if err := <-read; err != nil {
 		t.Fatal(err)
 	}
+}
+
+// lyingDisk shows what it is given, and says afterwards that it could not write it.
+type lyingDisk struct {
+	storage.Store
+	err atomic.Pointer[error]
+}
+
+func (d *lyingDisk) Commit(b *storage.Batch, done func(error)) {
+	d.Store.Commit(b, func(err error) {
+		if lie := d.err.Load(); lie != nil {
+			err = *lie
+		}
+		done(err)
+	})
+}
+
+// TestArchiveOfAFailedStore: what is seen in a store that has failed is not told.
+func TestArchiveOfAFailedStore(t *testing.T) {
+	h := newHouse(t, func(o *Options) { o.Archive = ArchiveAlways })
+	lying := &lyingDisk{Store: h.store}
+	d := &slowDisk{Store: lying}
+	h.Manager.store = d
+	romeo := h.online("romeo@verona.lit/orchard", 0)
+	d.set(true)
+	failed := fmt.Errorf("sync: %w", storage.ErrFailed)
+	lying.err.Store(&failed)
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>love</body></message>")
+	h.until(func() bool { return d.waiting() > 0 })
+	read, n := make(chan error, 1), 0
+	go func() {
+		read <- h.Archived(context.Background(), juliets, 0, func(Archived) bool { n++; return true })
+	}()
+	h.until(func() bool {
+		waits := false
+		h.inOrder(func() { waits = h.pipe.open != nil })
+		return waits
+	})
+	d.set(false)
+	if err := <-read; n != 1 || !errors.Is(err, storage.ErrFailed) {
+		t.Errorf("read %d, and that is: %v", n, err)
+	}
+	h.until(h.Failed)
+	h.waitWork()
+	lying.err.Store(nil)
 }

@@ -81,7 +81,7 @@ func checkLogRecord(item string, rec []byte) error {
 	if err != nil {
 		return err
 	}
-	if r.flags&^(recordOutgoing|recordHidden) != 0 {
+	if r.flags&^(recordOutgoing|recordHidden|recordPrivate) != 0 {
 		return fmt.Errorf("sessionmgr: log record with the flags %#x, which this program doesn't know", r.flags)
 	}
 	if _, err := r.parse(); err != nil {

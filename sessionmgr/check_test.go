@@ -36,6 +36,7 @@ func allRecords(t *testing.T) []storage.Op {
 	juliet.available(1)
 	juliet.want("hello", "hello", "hello")
 	romeo.send(hello)
+	romeo.send("<message to='juliet@verona.lit/balcony' type='error'><body>hello</body></message>")
 	juliet.cut()
 	prefs := ArchivePrefs{Default: ArchiveNever, Always: []jid.JID{jid.MustParse("romeo@verona.lit")}}
 	if err := h.SetArchivePrefs(context.Background(), juliet.JID().Bare(), prefs); err != nil {

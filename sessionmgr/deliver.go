@@ -231,7 +231,9 @@ func (p *pipeline) deliverOne(it *item, d *Delivery, shared *copies) {
 			p.cut(s, "numbers don't fit: a fault of the server")
 			return
 		}
-		p.appendTo(s, d.Stanza, sent{st: d.Stanza})
+		if !p.appendTo(s, d.Stanza, sent{st: d.Stanza}) {
+			p.broke(it, d, kept, shared)
+		}
 	case s.sm != nil && (s.sm.redoing || !s.up()):
 		p.keepVolatile(s, d)
 	case s.behind && it.routed && d.Stanza.Kind == stanza.Message && !it.overtakes(s):
@@ -240,7 +242,7 @@ func (p *pipeline) deliverOne(it *item, d *Delivery, shared *copies) {
 		p.miss(it.From, *d, kept, shared)
 	case !kept:
 		if !p.appendTo(s, d.Stanza, sent{st: d.Stanza}) {
-			p.miss(it.From, *d, kept, shared)
+			p.broke(it, d, kept, shared)
 		}
 	default:
 		s.beginTail()
@@ -251,6 +253,16 @@ func (p *pipeline) deliverOne(it *item, d *Delivery, shared *copies) {
 		}
 		s.tail.add(d.Stanza, shared, 0)
 	}
+}
+
+// broke takes care of a stanza that is in no log, under which a session's link broke:
+// it waits for the next link, as what comes after it does.
+func (p *pipeline) broke(it *item, d *Delivery, kept bool, shared *copies) {
+	if s := d.To; !kept && s.sm != nil && s.lost {
+		p.keepVolatile(s, d)
+		return
+	}
+	p.miss(it.From, *d, kept, shared)
 }
 
 // overtakes reports whether a message goes to a session that is behind only because

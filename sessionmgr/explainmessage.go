@@ -154,7 +154,7 @@ func (m *Manager) findMessage(ctx context.Context, account jid.JID, name string)
 			return false
 		}
 		r, err := viewRecord(bytes.Clone(b))
-		if err != nil || !bytes.Contains(r.raw, []byte(escaped(name))) {
+		if err != nil || r.private() || !bytes.Contains(r.raw, []byte(escaped(name))) { // an error has the id of what it answers
 			return true
 		}
 		x, err := r.parse()

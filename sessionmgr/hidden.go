@@ -46,6 +46,13 @@ func (p *pipeline) forgetHidden(l *ledger) {
 	}
 }
 
+// lostGo has the records go that a chunk has passed over, since nobody is to get them.
+func (p *pipeline) lostGo(l *ledger, c *chunk) {
+	for _, id := range c.lost {
+		p.hidden = append(p.hidden, hiddenRecord{l, id})
+	}
+}
+
 // hiddenWritten has the records go that a chunk was made of, where nobody else
 // was to get them.
 func (p *pipeline) hiddenWritten(l *ledger, c *chunk) {
@@ -54,5 +61,6 @@ func (p *pipeline) hiddenWritten(l *ledger, c *chunk) {
 			p.hidden = append(p.hidden, hiddenRecord{l, x.id})
 		}
 	}
+	p.lostGo(l, c)
 	p.forgetHidden(l)
 }

@@ -80,6 +80,9 @@ func (m *Manager) Submit(e Entry) {
 			return
 		}
 		from.sign(&it)
+		if len(e.Out) == 1 && e.Out[0].Stanza.Kind == stanza.Message && e.Out[0].Stanza.IsError() { // it goes the way of all that answer messages
+			it.one, it.Out, it.routed = e.Out[0], nil, true
+		}
 	}
 	m.flushOthers(m.pipe.submit(it))
 }

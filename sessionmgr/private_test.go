@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"weir/stanza"
 )
 
 // The accounts of house_test.go are romeo's and juliet's; nobody else has one.
@@ -43,6 +45,29 @@ func TestBouncesSurviveTheProcess(t *testing.T) {
 		t.Errorf("%d records are left of what was acknowledged", n)
 	}
 	next.mustResume("romeo@verona.lit", id, 2).want()
+}
+
+// TestRefusalsSurviveTheProcess: the same goes for what the stream itself refuses.
+func TestRefusalsSurviveTheProcess(t *testing.T) {
+	h := newHouse(t)
+	romeo := h.bind("romeo@verona.lit/orchard")
+	id := romeo.enable()
+	refused, err := stanza.Parse([]byte("<message id='m1' to='juliet@verona.lit' type='chat'><body>love</body></message>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := refused.With(romeo.JID(), refused.To).ErrorReply(stanza.NotAllowed())
+	h.Submit(Entry{From: romeo.Session, Out: []Delivery{{To: romeo.Session, Stanza: answer}}, Counts: true, Link: romeo})
+	h.settle()
+	if n := romeo.sm.durable; n != 1 {
+		t.Fatalf("%d are acknowledged, want 1", n)
+	}
+	romeo.want("id='m1' & type='error'")
+	next := newHouseOn(t, h.store)
+	if err := next.Restore(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	next.mustResume("romeo@verona.lit", id, 0).want("id='m1' & type='error'")
 }
 
 // TestBounceAfterTheLinkIsGone: what is found out while nobody is connected waits, and
@@ -84,6 +109,11 @@ func TestBouncesAreForOneSession(t *testing.T) {
 	second.enable()
 	second.available(0)
 	second.want("love & delay")
+	second.ack(1)
+	h.settle()
+	if n := h.logged("romeo@verona.lit"); n != 0 {
+		t.Errorf("%d records are left that nobody is to get", n)
+	}
 	l, err := h.ledgers.acquire(t.Context(), second.JID().Bare())
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +124,38 @@ func TestBouncesAreForOneSession(t *testing.T) {
 		}
 	})
 	h.ledgers.release(l)
+}
+
+// TestBouncesOfTheDeadGo: the errors for a session that has ended are gone from the
+// disk once its account has been given what is owed, also to a client that reads only.
+func TestBouncesOfTheDeadGo(t *testing.T) {
+	h := newHouse(t)
+	first := h.bind("romeo@verona.lit/orchard")
+	first.enable()
+	first.sendToNobody(1)
+	h.settle()
+	first.cut()
+	h.Kick(first.Session, Cause{Code: Expired}, nil)
+	h.settle()
+	h.online("romeo@verona.lit/street", 0).want()
+	if n := h.logged("romeo@verona.lit"); n != 0 {
+		t.Errorf("%d records are left that nobody is to get", n)
+	}
+}
+
+// TestBounceIsNoMessage: who asks for a message by the id that its sender gave it is not
+// told of the error that answers it.
+func TestBounceIsNoMessage(t *testing.T) {
+	h := newHouse(t, func(o *Options) { o.Archive = ArchiveAlways })
+	romeo, juliet := h.bind("romeo@verona.lit/orchard"), h.online("juliet@verona.lit/balcony", 0)
+	romeo.enable()
+	romeo.send("<message to='juliet@verona.lit' type='chat' id='m1'><body>love</body></message>")
+	juliet.want("love")
+	juliet.send("<message to='romeo@verona.lit/orchard' id='m1' type='error'><error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>")
+	romeo.want("gone")
+	if st, err := h.ExplainMessage(t.Context(), romeo.JID(), "m1"); err != nil || !st.Outgoing {
+		t.Errorf("%+v, %v", st, err)
+	}
 }
 
 // TestBounceOfAFullLog: a message that the receiver's log has no room for is found

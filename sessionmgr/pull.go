@@ -36,6 +36,7 @@ type chunk struct {
 	size    int64     // of the records
 	copied  int64     // of those that are given as copies
 	passed  int64     // of others that waited for a session alone which has ended
+	lost    []uint64  // records for such a session, which go
 	put     []segment // records that others may still get
 	openPut int       // segments of put from here on may grow
 	first   uint32    // number of the first, once sealed
@@ -329,6 +330,7 @@ func (p *pipeline) deliverChunk(c *chunk) {
 			s.queue.sent = max(s.queue.sent, c.upTo)
 		}
 		s.ledger.served(c.served())
+		p.lostGo(s.ledger, c)
 		p.claimDone(s)
 	case !c.owed:
 		s.queue.sent = max(s.queue.sent, c.upTo)

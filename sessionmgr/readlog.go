@@ -64,8 +64,13 @@ func (c *chunk) look(id uint64, r *record, w *want, account jid.JID, size int64)
 			return err
 		}
 	}
-	if w.lost(id, r) {
-		c.passed += size
+	if lost, waited := w.lost(id, r); lost {
+		if waited {
+			c.passed += size
+		}
+		if r.single() && len(c.lost) < maxHidden {
+			c.lost = append(c.lost, id)
+		}
 	}
 	if v == put {
 		for i := range r.count() {

@@ -32,9 +32,8 @@ func (m *Manager) oust(s *Session, v *ruling) {
 			why.Text += fmt.Sprintf(", for the %dth time in a row", s.turns)
 		}
 		old.goodbye = goodbye
-		if old.first, old.was, old.binding, old.link = old.end(why); old.first && old.hadResource() {
-			m.leave(old.Session)
-		}
+		old.first, old.was, old.binding, old.link = old.end(why)
+		m.leave(old.Session) // who ended it before this may not have come to that
 	}
 }
 

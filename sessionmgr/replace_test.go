@@ -204,3 +204,27 @@ func TestReplacingIsOneCommit(t *testing.T) {
 		t.Errorf("in %d of 20 the new session was there: nothing is seen of one or the other", news)
 	}
 }
+
+// TestReplacingWhoIsEnding: a session that was about to leave gets nothing more once
+// another has its place.
+func TestReplacingWhoIsEnding(t *testing.T) {
+	h := newHouse(t)
+	romeo := h.online("romeo@verona.lit/orchard", 0)
+	old := h.online("juliet@verona.lit/balcony", 0)
+	first, was, binding, _ := old.end(Cause{Code: Kicked})
+	c, bound := h.connect("juliet@verona.lit"), make(chan error, 1)
+	go func() { bound <- h.Bind(context.Background(), c.Session, "balcony", func(jid.JID) {}) }()
+	h.until(func() bool { return c.State() == Bound })
+	romeo.send("<message to='juliet@verona.lit/balcony' type='chat'><body>for the new one</body></message>")
+	if s := h.ByJID(old.JID()); s != c.Session {
+		t.Error("the old one can be found by its address")
+	}
+	if !first {
+		t.Fatal("it had ended")
+	}
+	h.ended(old.Session, was, binding)
+	if err := <-bound; err != nil {
+		t.Fatal(err)
+	}
+	c.want("for the new one")
+}

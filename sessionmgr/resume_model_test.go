@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,9 @@ type phone struct {
 	// With copies: what it has to hear, once, whether for itself or as a copy.
 	carbons bool
 	due     []int
+	// Errors that it has to hear of, and those that it has heard of.
+	errors, told []int
+	refused      []int // messages of which it was told that they reach nobody
 }
 
 type heard struct {
@@ -66,10 +70,23 @@ func (n *line) Append(st *stanza.Stanza) error {
 		h.no, h.copy = messageNo(st)
 		h.owed = strings.Contains(string(st.AppendTo(nil)), "Offline Storage")
 	}
+	if st.IsError() && !st.HasChild(nsCarbons, "") {
+		n.p.learns(st.ID)
+	}
 	n.p.has++
 	h.at = n.p.has
 	n.p.heard = append(n.p.heard, h)
 	return nil
+}
+
+// learns takes an error: one that was sent to the phone, or the answer to a message.
+func (p *phone) learns(id string) {
+	var no int
+	if _, err := fmt.Sscanf(id, "e%d", &no); err == nil {
+		p.told = append(p.told, no)
+	} else if _, err := fmt.Sscanf(id, "m%d", &no); err == nil {
+		p.refused = append(p.refused, no)
+	}
 }
 
 func (n *line) Flush()       {}
@@ -102,15 +119,21 @@ func messageNo(st *stanza.Stanza) (no int, copied bool) {
 
 // resumeModel is a random history of phones of one account.
 type resumeModel struct {
-	t      *testing.T
-	h      *house
-	store  storage.Store
-	rng    *rand.Rand
-	romeo  *line
-	phones []*phone
-	sent   int
-	toHer  map[int]bool // messages to juliet
-	trace  []string
+	t       *testing.T
+	h       *house
+	store   storage.Store
+	archive string
+	disk    *gate // of the process
+	full    bool  // it takes nothing
+	unsure  bool  // what was sent last may be refused
+	rng     *rand.Rand
+	romeo   *line
+	him     *phone // what he has heard, over all processes
+	phones  []*phone
+	sent    int
+	failed  int          // errors that were sent
+	toHer   map[int]bool // messages to juliet
+	trace   []string
 }
 
 func (md *resumeModel) log(format string, args ...any) {
@@ -131,12 +154,14 @@ func (md *resumeModel) connect(account string, p *phone) *line {
 }
 
 func (md *resumeModel) start() {
-	md.h = newHouseOn(md.t, md.store, func(o *Options) { o.Archive = ArchiveAlways })
+	md.h = newHouseOn(md.t, md.store, func(o *Options) { o.Archive = md.archive })
+	md.disk = &gate{Store: md.store}
+	md.h.Manager.store = md.disk
 	md.h.patience = 5 * time.Millisecond
 	if err := md.h.Restore(context.Background()); err != nil {
 		md.fatal("%v", err)
 	}
-	md.romeo = md.connect("romeo@verona.lit", &phone{})
+	md.romeo = md.connect("romeo@verona.lit", md.him)
 	if err := md.h.Bind(context.Background(), md.romeo.Session, "orchard", func(jid.JID) {}); err != nil {
 		md.fatal("%v", err)
 	}
@@ -182,6 +207,11 @@ func (md *resumeModel) resume(p *phone) {
 	has := p.has
 	var handled uint32
 	err := md.h.Manager.Resume(context.Background(), n.Session, n, p.id, has, func(s *Session, h uint32) { n.Session, handled = s, h })
+	if err != nil && md.full {
+		md.log("not resumed: %v", err)
+		p.acked = has // it was told
+		return
+	}
 	if err != nil {
 		md.fatal("resume of %s with %d: %v", p.name, has, err)
 	}
@@ -208,9 +238,10 @@ func (md *resumeModel) send(alive []*phone) {
 		md.fatal("%v", err)
 	}
 	md.log("send m%d to %s", md.sent, to)
+	md.unsure = md.unsure || md.full
 	md.toHer[md.sent] = writer == nil
 	for _, p := range alive {
-		if p.carbons && p != writer {
+		if p.carbons && p != writer && (writer == nil || !md.full) { // who has ended is not told that it is refused
 			p.due = append(p.due, md.sent)
 		}
 	}
@@ -220,6 +251,36 @@ func (md *resumeModel) send(alive []*phone) {
 		<-done
 	}
 	md.h.FlushTouched()
+}
+
+// fail has romeo answer a phone with an error, or somebody do so in his name.
+func (md *resumeModel) fail(p *phone) {
+	st, err := stanza.New(stanza.Message, "error", fmt.Sprintf("e%d", md.failed), md.romeo.JID(), jid.MustParse("juliet@verona.lit/"+p.name),
+		[]byte("<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"))
+	if err != nil {
+		md.fatal("%v", err)
+	}
+	md.log("send e%d to %s", md.failed, p.name)
+	if !md.full {
+		p.errors = append(p.errors, md.failed)
+	}
+	md.failed++
+	md.h.Inbound(md.romeo.Session, md.romeo, st, nil)
+	md.h.FlushTouched()
+}
+
+// fill has the disk be full, or have space.
+func (md *resumeModel) fill(full bool) {
+	if md.full == full {
+		return
+	}
+	md.log("the disk is full: %v", full)
+	var err error
+	if md.full = full; full {
+		md.h.settle()
+		err = fmt.Errorf("disk: %w", storage.ErrFull)
+	}
+	md.disk.set(false, err)
 }
 
 func (md *resumeModel) ack(p *phone) {
@@ -236,7 +297,7 @@ func (md *resumeModel) ack(p *phone) {
 func (md *resumeModel) cut(p *phone) {
 	md.log("%s is cut", p.name)
 	if md.rng.IntN(2) == 0 {
-		md.h.settle()
+		md.settle()
 	}
 	n := p.line
 	n.Close(nil)
@@ -264,7 +325,16 @@ func (md *resumeModel) step() {
 			alive = append(alive, p)
 		}
 	}
+	if md.rng.IntN(25) == 0 {
+		md.fill(true)
+	} else if md.rng.IntN(6) == 0 {
+		md.fill(false)
+	}
 	if md.rng.IntN(30) == 0 {
+		md.fill(false)
+		if md.unsure {
+			md.settle() // he hears whether it was taken
+		}
 		clean := md.rng.IntN(2) == 0
 		md.log("restart, clean %v", clean)
 		if clean {
@@ -289,6 +359,7 @@ func (md *resumeModel) step() {
 		return
 	}
 	if len(alive) == 0 || n < 10 && len(alive) < 5 {
+		md.fill(false)
 		p := &phone{name: fmt.Sprintf("r%d", len(md.phones))}
 		md.log("bind %s", p.name)
 		md.phones = append(md.phones, p)
@@ -302,12 +373,17 @@ func (md *resumeModel) step() {
 		return
 	}
 	p := alive[md.rng.IntN(len(alive))]
+	if md.rng.IntN(8) == 0 {
+		md.fail(p)
+		return
+	}
 	switch {
 	case n < 14 && p.line != nil:
 		md.ack(p)
 	case n < 17 && p.line != nil:
 		md.cut(p)
 	case n < 18:
+		md.fill(false)
 		md.end(p)
 	case p.line == nil:
 		md.log("%s resumes", p.name)
@@ -315,7 +391,16 @@ func (md *resumeModel) step() {
 	case md.rng.IntN(2) == 0:
 		md.look(p)
 	default:
+		md.settle()
+	}
+}
+
+// settle waits until nothing is under way, unless that can't be: a full disk is tried
+// again and again.
+func (md *resumeModel) settle() {
+	if !md.full {
 		md.h.settle()
+		md.unsure = false
 	}
 }
 
@@ -358,6 +443,12 @@ func (md *resumeModel) check() {
 			read[h.no] = read[h.no] || h.at <= p.acked
 		}
 	}
+	for _, no := range md.him.refused {
+		if got[no] > 0 {
+			md.fatal("m%d came %d times, and its sender was told that it reaches nobody", no, got[no])
+		}
+		md.toHer[no] = false
+	}
 	for no := range md.sent {
 		if !read[no] && md.toHer[no] {
 			md.fatal("m%d is lost: came %d times, and nobody has acknowledged it", no, got[no])
@@ -373,8 +464,28 @@ func (md *resumeModel) copies(p *phone) {
 		heard[h.no] = true
 	}
 	for _, no := range p.due {
-		if !heard[no] {
+		if !heard[no] && !slices.Contains(md.him.refused, no) {
 			md.fatal("%s did not hear of m%d", p.name, no)
+		}
+	}
+}
+
+// errors holds that a phone which is still there has heard of every error once, in
+// order.
+func (md *resumeModel) errors(p *phone) {
+	told := map[int]int{}
+	for i, no := range p.told {
+		told[no]++
+		if i > 0 && p.told[i-1] >= no && slices.Contains(p.errors, no) && slices.Contains(p.errors, p.told[i-1]) {
+			md.fatal("%s heard of e%d before e%d", p.name, p.told[i-1], no)
+		}
+		if told[no] > 1 {
+			md.fatal("%s heard of e%d again", p.name, no)
+		}
+	}
+	for _, no := range p.errors {
+		if told[no] == 0 {
+			md.fatal("%s did not hear of e%d", p.name, no)
 		}
 	}
 }
@@ -382,7 +493,8 @@ func (md *resumeModel) copies(p *phone) {
 // TestResumeModel goes through random histories of several phones of one
 // account, with restarts and with processes that stop without a word. In the end
 // somebody has acknowledged every message to her, on no phone did one come twice
-// or out of order, be it as a copy, and who wants copies has heard everything.
+// or out of order, be it as a copy, and who wants copies has heard everything. Every
+// error came to the phone that it was for. The disk is full now and then.
 func TestResumeModel(t *testing.T) {
 	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -391,11 +503,15 @@ func TestResumeModel(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer st.Close()
-			md := &resumeModel{t: t, store: st, rng: rand.New(rand.NewPCG(seed, 7)), toHer: map[int]bool{}}
+			md := &resumeModel{t: t, store: st, rng: rand.New(rand.NewPCG(seed, 7)), him: &phone{}, toHer: map[int]bool{}, archive: ArchiveAlways}
+			if seed%2 == 1 {
+				md.archive = ArchiveNever
+			}
 			md.start()
 			for range 80 {
 				md.step()
 			}
+			md.fill(false)
 			for _, p := range md.phones {
 				if !p.ended {
 					if p.line == nil {
@@ -408,6 +524,7 @@ func TestResumeModel(t *testing.T) {
 						return caught
 					})
 					md.copies(p)
+					md.errors(p)
 					md.end(p)
 				}
 			}

@@ -151,14 +151,15 @@ func (w *want) takes(id uint64, r *record) verdict {
 	return pass
 }
 
-// lost reports whether a record waited for a session alone that has ended: nobody
-// gets it any more.
-func (w *want) lost(id uint64, r *record) bool {
+// lost reports whether a record was for a session alone that has ended: nobody
+// gets it any more. waited says that it counts as waiting.
+func (w *want) lost(id uint64, r *record) (lost, waited bool) {
 	if !w.owed || id <= w.done || !r.private() || r.count() == 0 {
-		return false
+		return false, false
 	}
 	t := r.target(0) // it is the one; copies are behind it
-	return !t.live && !t.copy && covered(w.segs, t.tag, id)
+	lost = !t.copy && covered(w.segs, t.tag, id)
+	return lost, lost && !t.live
 }
 
 // responsible looks at the other sessions that a record names.
