@@ -67,6 +67,7 @@ type acks struct {
 	asking    bool          // on that of those that were asked
 	asked     int64         // unix nanoseconds when its client asked for what is not durable yet
 	room      chan struct{} // closed when unacked has shrunk; nil if nobody waits
+	redone    chan struct{} // closed when redoing ends; nil if nobody waits
 }
 
 // sent is a stanza that was given a number.

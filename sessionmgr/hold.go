@@ -157,6 +157,7 @@ func (p *pipeline) letGo(s *Session) {
 // yet, since nothing went out meanwhile: it comes after this.
 func (p *pipeline) redone(s *Session) {
 	s.sm.redoing = false
+	s.sm.wakeRedone()
 	p.deliverHeld(s, s.takeHeld())
 }
 

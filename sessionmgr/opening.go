@@ -107,6 +107,7 @@ func (m *Manager) deliverOpening(s *Session, o *opening) (caught bool) {
 	if len(a.redo) == 0 && s.up() && !s.held.kept() {
 		all, n := s.takeHeld(), 0
 		a.redoing = false
+		a.wakeRedone()
 		if o.own != nil && !o.own.void {
 			n = o.held
 			p.deliverHeld(s, all[:n])

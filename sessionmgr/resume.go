@@ -332,10 +332,11 @@ func (m *Manager) absorb(temp, s *Session) {
 	}
 }
 
-// wake lets go of whoever waits for acknowledgements.
+// wake lets go of whoever waits for acknowledgements, or for the end of redoing.
 func (a *acks) wake() {
 	if a.room != nil {
 		close(a.room)
 		a.room = nil
 	}
+	a.wakeRedone()
 }
