@@ -27,8 +27,10 @@ func (h *Handler) available(ctx context.Context, s *sessionmgr.Session, st *stan
 	audience := h.audience(st.From.Bare())
 	out := h.fanOut(make([]sessionmgr.Delivery, 0, len(audience.contacts)+4), audience, st)
 	var learned Snapshot
+	var rest *tour
 	if initial {
-		learned = h.contactsOf(s)
+		rest = h.tourOf(s, false)
+		learned = h.part(ctx, rest)
 		out = append(out, learned.Out...)
 	}
 	h.m.Submit(sessionmgr.Entry{
@@ -44,6 +46,7 @@ func (h *Handler) available(ctx context.Context, s *sessionmgr.Session, st *stan
 		return nil
 	}
 	if initial {
+		h.goOnWith(rest)
 		return h.Hooks.Initial.Run(ctx, s)
 	}
 	return nil

@@ -37,6 +37,7 @@ type Handler struct {
 	rosters  *roster.Rosters
 	o        Options
 	directed sessionmgr.Slot[*targets]
+	tours    sessionmgr.Slot[*tour] // that a session is given now
 
 	traces  *traces         // of whom clients may think to be here
 	targets directedRecords // of directed presence
@@ -60,7 +61,8 @@ func New(m *sessionmgr.Manager, r *roster.Rosters, st storage.Store, o Options) 
 	o.setDefaults()
 	h := &Handler{
 		m: m, rosters: r, o: o, directed: sessionmgr.NewSlot[*targets](m, "presence.directed"),
-		traces: newTraces(m, st), targets: directedRecords{storage.NewMap(st, tableDirected)},
+		tours:  sessionmgr.NewSlot[*tour](m, "presence.tour"),
+		traces: newTraces(m, st, o.Log), targets: directedRecords{storage.NewMap(st, tableDirected)},
 		store: st, records: awayRecords{storage.NewMap(st, tableAway)}, absent: sessionmgr.NewSlot[*absence](m, "presence.away"),
 		clock: clock{m: m, record: storage.NewKeyVal(st, tableClock), every: max(time.Second/4, min(o.HibernatingAfter/16, clockEvery))},
 	}

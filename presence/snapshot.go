@@ -43,36 +43,6 @@ func (h *Handler) pass(snap *Snapshot, source *sessionmgr.Session, viewer jid.JI
 	snap.read = append(snap.read, reading{source: source, was: st, passed: st2, viewer: viewer, to: to})
 }
 
-// contactsOf is what a newly available resource learns: the presence of the
-// account's other resources and of the contacts that it may see. It stands for
-// the probes and their answers (RFC 6121 §4.3.1: "the server does not need to
-// send a presence probe to a contact if the contact's account resides on the
-// same server"). Contacts that aren't online stay silent.
-func (h *Handler) contactsOf(s *sessionmgr.Session) Snapshot {
-	var snap Snapshot
-	account := s.JID().Bare()
-	to := []*sessionmgr.Session{s}
-	for _, other := range h.m.Sessions(account) {
-		if other != s {
-			h.pass(&snap, other, account, to)
-		}
-	}
-	for _, contact := range h.rosters.Subscriptions(account, nil) {
-		if !h.m.Local(contact.Domain()) {
-			h.m.ToService(&stanza.Stanza{Kind: stanza.Presence, Type: typeProbe, From: s.JID(), To: contact}) // RFC 6121 §4.3.1
-			continue
-		}
-		sources := h.m.Sessions(contact)
-		if len(sources) == 0 || !h.subscribed(account, contact) {
-			continue
-		}
-		for _, source := range sources {
-			h.pass(&snap, source, account, to)
-		}
-	}
-	return snap
-}
-
 // subscribed reports whether target's roster, which is in memory if target is
 // online, grants viewer its presence (bare JIDs).
 func (h *Handler) subscribed(viewer, target jid.JID) bool {

@@ -16,34 +16,11 @@ func (h *Handler) resumed(ctx context.Context, r sessionmgr.Resumption) {
 	if !r.Restored && !r.Missed || !r.Session.Available() {
 		return
 	}
-	snap := h.whole(ctx, r.Session)
+	t := h.tourOf(r.Session, true)
+	snap := h.part(ctx, t)
 	h.Submit(&snap)
 	h.m.FlushTouched()
-}
-
-// whole is contactsOf with everybody whom the client may know of before and who
-// isn't there.
-func (h *Handler) whole(ctx context.Context, s *sessionmgr.Session) Snapshot {
-	snap := h.contactsOf(s)
-	account := s.JID().Bare()
-	here := make(map[jid.JID]bool, len(snap.read))
-	for _, x := range snap.read {
-		here[x.source.JID().Bare()] = true
-	}
-	h.missing(&snap, s, account)
-	for _, contact := range h.rosters.Subscriptions(account, nil) {
-		if !h.m.Local(contact.Domain()) {
-			continue
-		}
-		if h.tells(ctx, contact, s.JID()) {
-			h.missing(&snap, s, contact)
-		}
-		if !here[contact] {
-			snap.without(s, contact)
-			snap.read[len(snap.read)-1].denied = len(h.m.Sessions(contact)) > 0 && !h.subscribed(account, contact)
-		}
-	}
-	return snap
+	h.goOnWith(t)
 }
 
 // tells reports whether a viewer may know which resources a contact had.
@@ -58,22 +35,26 @@ func (h *Handler) tells(ctx context.Context, contact, viewer jid.JID) bool {
 	return err == nil && !blocks
 }
 
-// missing adds those resources of an account that were available and aren't.
-func (h *Handler) missing(snap *Snapshot, s *sessionmgr.Session, account jid.JID) {
+// missing returns those resources of an account that were available and aren't.
+func (h *Handler) missing(s *sessionmgr.Session, account jid.JID) (all []jid.JID) {
 	for _, x := range h.traces.of(account) {
-		source := h.m.ByJID(x.full)
-		if source == nil || source != s && h.seen(source) == nil {
-			snap.without(s, x.full)
-		}
+		all = append(all, x.full)
 	}
 	if h.o.Hibernating != Unavailable {
-		return
+		return all
 	}
 	for _, source := range h.m.Sessions(account) {
 		if source != s && source.Available() && h.hidden(source) {
-			snap.without(s, source.JID())
+			all = append(all, source.JID())
 		}
 	}
+	return all
+}
+
+// isMissing reports whether nobody is seen at the address of a resource.
+func (h *Handler) isMissing(s *sessionmgr.Session, full jid.JID) bool {
+	source := h.m.ByJID(full)
+	return source == nil || source != s && h.seen(source) == nil
 }
 
 // without adds that nobody is at an address.
