@@ -62,7 +62,7 @@ func New(m *sessionmgr.Manager, r *roster.Rosters, st storage.Store, o Options) 
 	h := &Handler{
 		m: m, rosters: r, o: o, directed: sessionmgr.NewSlot[*targets](m, "presence.directed"),
 		tours:  sessionmgr.NewSlot[*tour](m, "presence.tour"),
-		traces: newTraces(m, st), targets: directedRecords{storage.NewMap(st, tableDirected)},
+		traces: newTraces(m, st, o.Log), targets: directedRecords{storage.NewMap(st, tableDirected)},
 		store: st, records: awayRecords{storage.NewMap(st, tableAway)}, absent: sessionmgr.NewSlot[*absence](m, "presence.away"),
 		clock: clock{m: m, record: storage.NewKeyVal(st, tableClock), every: max(time.Second/4, min(o.HibernatingAfter/16, clockEvery))},
 	}

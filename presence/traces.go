@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -28,9 +29,14 @@ const (
 // clients that lose their connection without having acknowledged what they were told.
 const traceSlack = 15 * time.Minute
 
-// maxTraces bounds the traces of an account in memory. Beyond, the oldest go: who
-// has seen those is told of the account only when all of it is gone.
-const maxTraces = 100
+// maxTraces bounds the traces of an account in memory, to some 200 KiB. A client that
+// thinks of a new resource every hour leaves 720 where sessions may hibernate for 30 days,
+// which is the most. Beyond, the oldest go, which the log tells: who has seen those is
+// told of the account only when all of it is gone.
+const maxTraces = 2000
+
+// maxFull is of how many accounts it is remembered that the log was told.
+const maxFull = 1000
 
 // trace is a resource that was available and isn't.
 type trace struct {
@@ -43,15 +49,17 @@ type traces struct {
 	m       *sessionmgr.Manager
 	store   storage.Store
 	records storage.Map
+	log     *slog.Logger
 
 	mu      sync.Mutex // guards what is below
 	left    map[jid.JID][]trace
-	timer   *time.Timer // of the next sweep, nil while there is nothing to sweep
+	full    map[jid.JID]bool // of whom the log was told that some were forgotten
+	timer   *time.Timer      // of the next sweep, nil while there is nothing to sweep
 	stopped bool
 }
 
-func newTraces(m *sessionmgr.Manager, st storage.Store) *traces {
-	return &traces{m: m, store: st, records: storage.NewMap(st, tableTraces), left: make(map[jid.JID][]trace)}
+func newTraces(m *sessionmgr.Manager, st storage.Store, log *slog.Logger) *traces {
+	return &traces{m: m, store: st, log: log, records: storage.NewMap(st, tableTraces), left: make(map[jid.JID][]trace)}
 }
 
 // keep is for how long a trace is kept, by the settings of now; 0: nobody resumes, so
@@ -113,9 +121,20 @@ func (t *traces) went(full jid.JID) {
 	for len(list) > maxTraces {
 		over, list = append(over, list[0].full), list[1:]
 	}
+	first := len(over) > 0 && !t.full[account]
+	if first {
+		if t.full == nil || len(t.full) >= maxFull {
+			t.full = make(map[jid.JID]bool)
+		}
+		t.full[account] = true
+	}
 	t.set(account, list)
 	t.wind()
 	t.mu.Unlock()
+	if first {
+		t.log.Warn("an account has left more resources than are remembered: after a crash clients may think that the oldest are here yet",
+			"account", account, "remembered", maxTraces, "last", full.Resource(), "advice", "let its client keep its resource")
+	}
 	t.forget(over)
 }
 

@@ -1,8 +1,10 @@
 package presence
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -178,13 +180,17 @@ func TestTracesGo(t *testing.T) {
 // number of them.
 func TestManyTraces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, Options{})
+		var log bytes.Buffer
+		h := newHouse(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 		for i := range maxTraces + 20 {
 			h.online(fmt.Sprintf("juliet@example.com/r%d", i)).end()
 			time.Sleep(time.Second)
 		}
 		if n := h.traced(); n != maxTraces {
 			t.Errorf("%d traces, want %d", n, maxTraces)
+		}
+		if n := strings.Count(log.String(), "account=juliet@example.com"); n != 1 {
+			t.Errorf("told %d times in the log:\n%s", n, &log)
 		}
 		h = h.crash(time.Minute, Options{})
 		if n := len(h.h.traces.of(jid.MustParse("juliet@example.com"))); n != maxTraces {

@@ -16,6 +16,16 @@ func (m *Manager) touch(s *Session) {
 // has just been appended for them.
 func (m *Manager) flushOthers(came bool) {
 	if came {
+		m.flushSoon()
+	}
+}
+
+// flushSoon is FlushTouched on a goroutine of its own, where there is something to write.
+func (m *Manager) flushSoon() {
+	m.touchMu.Lock()
+	some := len(m.touchedList) > 0
+	m.touchMu.Unlock()
+	if some {
 		m.work.Go(m.FlushTouched)
 	}
 }

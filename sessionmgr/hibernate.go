@@ -51,7 +51,10 @@ func (m *Manager) hibernates(s *Session, lost Link, why Cause) (link Link, ok bo
 	return link, true
 }
 
-// detach notes that a session's stream is gone, and records how far it came.
+// detach notes that a session's stream is gone, and has it recorded how far it came: with
+// whatever is written next, or in a moment, as for a session with a link. A client
+// that is back by then has one commit for both. A crash before that is one before the
+// loss of the link.
 func (p *pipeline) detach(s *Session) {
 	s.lost = true
 	s.window.Store(nil)
@@ -61,7 +64,11 @@ func (p *pipeline) detach(s *Session) {
 	}
 	a.wake()
 	a.snap = true
-	p.number(&item{Entry: Entry{From: s}, rec: true})
+	if p.m.stopping.Load() { // there may be no next moment
+		p.number(&item{Entry: Entry{From: s}, rec: true})
+		return
+	}
+	p.dirty(s)
 }
 
 // expireAfter ends a session that hibernates, unless it was resumed by then.

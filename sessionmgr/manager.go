@@ -382,6 +382,11 @@ func (m *Manager) Stop(ctx context.Context) error {
 		m.log.Error("handler failed", "err", err)
 	}
 	m.CloseAll(Cause{ShuttingDown, "the server stops"}, &stream.Error{Err: "system-shutdown"})
+	m.inOrder(func() {
+		if len(m.pipe.behind) > 0 { // of those that have just lost their links, too
+			m.pipe.openBatch()
+		}
+	})
 	for quiet := false; !quiet; {
 		if err := m.work.wait(ctx); err != nil {
 			return err

@@ -125,3 +125,34 @@ func TestOpeningInParts(t *testing.T) {
 	last := h.mustResume("juliet@verona.lit", id, 801)
 	last.want(all[800])
 }
+
+// TestBackAtOnce: that a session has lost its link is written with its resumption where
+// that comes at once, or as the server stops; the next process knows all that was
+// handled then.
+func TestBackAtOnce(t *testing.T) {
+	store := &commitCounter{Store: newHouse(t).store}
+	h := newHouseOn(t, store)
+	juliet := h.bind("juliet@verona.lit/balcony")
+	id := juliet.enable()
+	juliet.available(0)
+	juliet.send("<message to='romeo@verona.lit' type='headline'><body>not kept</body></message>")
+	h.settle()
+	before := store.n.Load()
+	h.Closed(juliet.Session, juliet, Cause{Code: LinkLost})
+	again := h.mustResume("juliet@verona.lit", id, 0)
+	if n := store.n.Load() - before; n != 1 {
+		t.Errorf("%d commits", n)
+	}
+	again.send("<message to='romeo@verona.lit' type='headline'><body>not kept</body></message>")
+	h.Closed(again.Session, again, Cause{Code: LinkLost})
+	if err := h.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	next := newHouseOn(t, store.Store)
+	if err := next.Restore(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if _, handled, err := next.resume("juliet@verona.lit", id, 0); err != nil || handled != 2 {
+		t.Errorf("%d are handled, want 2; %v", handled, err)
+	}
+}

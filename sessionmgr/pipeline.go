@@ -358,7 +358,7 @@ func (p *pipeline) commit() {
 	p.m.store.Commit(&b.writes, func(err error) {
 		p.m.metrics.commitTime.Observe(time.Since(began).Seconds())
 		p.submit(item{batch: b, err: err})
-		p.m.work.Go(p.m.FlushTouched) // not on the store's goroutine
+		p.m.flushSoon() // not on the store's goroutine
 	})
 }
 

@@ -16,7 +16,7 @@ func (m *Manager) Ready(s *Session, most int) bool {
 		var link Link
 		var room chan struct{}
 		again := false
-		m.inOrder(func() {
+		m.inOrderOf(s, func() { // behind what was given to it before
 			if link = s.Link(); s.lost || link == nil {
 				link = nil
 				if s.sm != nil {
@@ -42,6 +42,18 @@ func (m *Manager) Ready(s *Session, most int) bool {
 		m.FlushTouched()
 		<-room
 	}
+}
+
+// inOrderOf is inOrder that comes behind everything that the session waits for.
+func (m *Manager) inOrderOf(s *Session, fn func()) {
+	done := make(chan struct{})
+	m.pipe.run(func() {
+		m.pipe.after(s, func() {
+			defer close(done)
+			fn()
+		})
+	})
+	<-done
 }
 
 // untilRedone returns a channel that is closed when what was sent on an earlier stream

@@ -55,7 +55,7 @@ func (o *Options) Validate() error {
 	return nil
 }
 
-// Module is the module. It starts nothing and keeps no goroutine.
+// Module is the module. It starts nothing.
 type Module struct {
 	m        *sessionmgr.Manager
 	rosters  *roster.Rosters
@@ -131,40 +131,6 @@ func (c *Module) restored(ctx context.Context, s *sessionmgr.Session) {
 	if err := c.load(ctx, &sessionmgr.PreBind{Session: s, Account: s.JID().Bare()}); err != nil {
 		c.o.Log.Error("a session is restored without its roster", "sid", s.ID(), "err", err)
 	}
-}
-
-// resumed pushes the roster to a session of an earlier process, and what was removed
-// of it, since pushes are not durable: the client may have missed some.
-func (c *Module) resumed(ctx context.Context, r sessionmgr.Resumption) {
-	s := r.Session
-	if !r.Restored || !s.Interested() {
-		return
-	}
-	account := s.JID().Bare()
-	gone, err := c.rosters.Removed(ctx, account, s.Created())
-	if err != nil {
-		c.o.Log.Error("a resumed session isn't told who was removed from its roster", "sid", s.ID(), "err", err)
-	}
-	err = c.rosters.Get(ctx, account, nil, func(v *roster.View) {
-		var out []sessionmgr.Delivery
-		listed := make(map[jid.JID]bool, len(v.Items))
-		for _, i := range v.Items {
-			listed[i.JID] = true
-			p := roster.Push{Account: v.Account, Item: i, Ver: v.Ver}
-			out = appendPush(out, s, p.Query())
-		}
-		for _, contact := range gone {
-			if !listed[contact] {
-				p := roster.Push{Account: v.Account, Item: roster.Item{JID: contact}, Removed: true, Ver: v.Ver}
-				out = appendPush(out, s, p.Query())
-			}
-		}
-		c.m.Submit(sessionmgr.Entry{Out: out})
-	})
-	if err != nil {
-		c.o.Log.Error("a resumed session gets no roster", "sid", s.ID(), "err", err)
-	}
-	c.m.FlushTouched()
 }
 
 // IsContact implements sessionmgr.Contacts: whoever is listed in the roster.
