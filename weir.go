@@ -148,6 +148,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, 
 	}
 	s.Control = admin.New(s.Sessions, s.Auth, s.status, s.Backup, log)
 	s.Control.KnowInvitations(s.modules.invited)
+	s.Control.KnowOffers(s.Offers)
 	s.Metrics = admin.NewMetrics(s.Registry, log)
 	return s, nil
 }
