@@ -149,6 +149,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, 
 	s.Control = admin.New(s.Sessions, s.Auth, s.status, s.Backup, log)
 	s.Control.KnowInvitations(s.modules.invited)
 	s.Control.KnowOffers(s.Offers)
+	s.Control.KnowAnnouncer(s.modules.announce)
 	s.Metrics = admin.NewMetrics(s.Registry, log)
 	return s, nil
 }

@@ -53,6 +53,8 @@ type Control struct {
 	invited  Invitations // set before it starts
 	offered  Offers      // set before it starts
 
+	announcer Announcer // set before it starts
+
 	operations Operations // immutable after Start
 	watchers   atomic.Int32
 

@@ -31,8 +31,8 @@ func TestExamplesOfControl(t *testing.T) {
 		t.Fatal("the examples need curl: install it")
 	}
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```\n\n```json\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) != 31 {
-		t.Fatalf("%d examples, want one for each of 31 requests", len(blocks))
+	if len(blocks) != 34 {
+		t.Fatalf("%d examples, want one for each of 34 requests", len(blocks))
 	}
 	dir := folder(t)
 	cfg := settings(dir + "/weir-data")
