@@ -114,6 +114,9 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*Server, err
 	if err == nil {
 		err = s.modules.presence.Start(ctx)
 	}
+	if err == nil {
+		err = s.Components.Start(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(ctx))
 	}
@@ -214,7 +217,7 @@ func (s *Server) makeStreams(context.Context) (err error) {
 	}
 	co := s.Config.Component
 	co.Log, co.Metrics = s.Log, s.Registry
-	if s.Components, err = component.New(co, s.Sessions); err != nil {
+	if s.Components, err = component.New(co, s.Sessions, s.Store); err != nil {
 		return err
 	}
 	s.modules.disco.ListServices(s.Components.Connected)

@@ -30,6 +30,7 @@ var docs = map[string]string{
 	"component":                    "Component is about external components.",
 	"component.handshake_timeout":  "HandshakeTimeout is how long a component has to prove which it is. Default 10 s.",
 	"component.keep_alive":         "KeepAlive is after what silence of a component a blank is sent to it, so that a connection that is dead is noticed. Default 1 min.",
+	"component.return_time":        "ReturnTime is how long a component has after a start of the server to come back, and then to show its presence again, before what is left of it is taken back. Default 1 min.",
 	"component.secret_file":        "SecretFile is the file with the components there may be: on each line a domain, a blank and its secret of 16 characters or more. Default none.",
 	"component.stanza_bytes":       "size of one stanza in bytes, default 256 KiB",
 	"contact":                      "Contact says whom to turn to about the server.",

@@ -22,17 +22,29 @@ const componentSecret = "correct horse battery"
 // componentServer starts a server that takes the components irc and muc.
 func componentServer(t *testing.T) (s *testserver.Server, addr string) {
 	t.Helper()
+	return componentServerWith(t, "")
+}
+
+// componentServerWith is componentServer with more settings of components.
+func componentServerWith(t *testing.T, settings string) (s *testserver.Server, addr string) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "components")
 	if err := os.WriteFile(file, []byte("irc.localhost "+componentSecret+"\nmuc.localhost "+componentSecret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s = testserver.Start(t, testserver.Options{Binary: binary, Accounts: accounts, Args: []string{"--component", "127.0.0.1:0"},
-		Config: fmt.Sprintf("[component]\nsecret_file = %q\n", file)})
-	m := regexp.MustCompile(`listener=component addr=(\S+)`).FindStringSubmatch(s.Output())
-	if m == nil {
+		Config: fmt.Sprintf("[component]\nsecret_file = %q\n", file) + settings})
+	return s, componentAddr(t, s)
+}
+
+// componentAddr is where the server last started listens for components.
+func componentAddr(t *testing.T, s *testserver.Server) string {
+	t.Helper()
+	all := regexp.MustCompile(`listener=component addr=(\S+)`).FindAllStringSubmatch(s.Output(), -1)
+	if all == nil {
 		t.Fatalf("no address in\n%s", s.Output())
 	}
-	return s, m[1]
+	return all[len(all)-1][1]
 }
 
 // raw is a component that says what a test has it say.

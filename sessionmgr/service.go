@@ -10,6 +10,9 @@ import (
 // Service takes what is sent to a domain that isn't one of ours, and that is reached
 // from here all the same: an external component.
 type Service interface {
+	// Ready returns nil where Deliver would take a stanza now, and else what it would
+	// return. It must not block.
+	Ready() error
 	// Deliver takes a stanza for the domain. It must not block. An error that is a
 	// stanza.Error is what the sender is told; the stanza is not taken then.
 	Deliver(st *stanza.Stanza) error
@@ -60,24 +63,26 @@ func (m *Manager) FromService(ctx context.Context, st *stanza.Stanza) error {
 
 // routeToService takes a message or an IQ of ours to another domain. Of a message
 // the sender's other devices get copies (XEP-0280 §8), and its archive has it (XEP-0313
-// §5), as of one to an account. It is the service's before it is in that log: nothing
-// waits there for a service, and who has it is no question of ours.
+// §5), as of one to an account. Its place there is found before the service has it, or an
+// answer could come before it; nothing waits there for a service.
 func (m *Manager) routeToService(from *source, st *stanza.Stanza) {
 	s := m.services[st.To.Domain()]
 	if s == nil {
 		m.bounce(from, st, stanza.RemoteServerNotFound()) // RFC 6120 §10.4
 		return
 	}
-	if err := s.Deliver(st); err != nil {
+	if err := s.Ready(); err != nil {
 		m.bounce(from, st, m.toError(m.ctx, err))
 		return
 	}
-	if st.Kind != stanza.Message || from.session() == nil {
-		return
+	if st.Kind == stanza.Message && from.session() != nil {
+		it := item{one: Delivery{Stanza: st}, routed: true, away: true, carbons: m.carbonsOf(from, st, nil, nil)}
+		from.sign(&it)
+		m.pipe.submit(it)
 	}
-	it := item{one: Delivery{Stanza: st}, routed: true, away: true, carbons: m.carbonsOf(from, st, nil, nil)}
-	from.sign(&it)
-	m.pipe.submit(it)
+	if err := s.Deliver(st); err != nil { // it has gone just now
+		m.bounce(from, st, m.toError(m.ctx, err))
+	}
 }
 
 // logsAway reports whether a message that a service has goes into the log of its
