@@ -8,6 +8,7 @@ import (
 	"weir/modules/announce"
 	"weir/modules/commands"
 	"weir/modules/invitations"
+	"weir/modules/offers"
 	"weir/stanza/dataform"
 )
 
@@ -26,6 +27,9 @@ func (s *Server) makeCommands() error {
 	}
 	for _, c := range s.modules.invited.Commands() {
 		mod.Offer(forInviters(c))
+	}
+	for _, c := range s.Offers.Commands() {
+		mod.Offer(ofOffers(c))
 	}
 	s.modules.disco.HandleNodes(mod)
 	return nil
@@ -82,4 +86,18 @@ func ofAnnounce(c announce.Command) commands.Command {
 		return commands.Result{Note: note}, err
 	}
 	return out
+}
+
+// ofOffers is a command about offered files as users are offered it.
+func ofOffers(c offers.Command) commands.Command {
+	return commands.Command{
+		Node: c.Node, Name: c.Name, When: c.When,
+		Stages: []commands.Stage{func(_ context.Context, call *commands.Call) (*dataform.Form, error) {
+			return c.Form(call.Session), nil
+		}},
+		Run: func(ctx context.Context, call *commands.Call) (commands.Result, error) {
+			note, err := c.Run(ctx, call.Session, call.Answers[0])
+			return commands.Result{Note: note}, err
+		},
+	}
 }

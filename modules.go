@@ -78,7 +78,7 @@ func (s *Server) makeModules(ctx context.Context) (err error) {
 	if s.modules.vcard, err = vcard.New(s.Sessions, s.Store, vo); err != nil {
 		return err
 	}
-	if s.Offers, err = offers.New(s.Sessions, offers.Options{}); err != nil {
+	if s.Offers, err = offers.New(s.Sessions, s.Config.Offers); err != nil {
 		return err
 	}
 	carbons.New(s.Sessions)

@@ -106,7 +106,7 @@ var floors = []room{
 	{folder: "sessionmgr", floor: 3, only: []string{"hook", "jid", "policy", "stanza", "storage", "xmlstream"}},
 	{folder: "presence", floor: 4, never: []string{"netserver", "auth"}},
 	{folder: "c2s", floor: 4, never: []string{"roster"}},
-	{folder: "component", floor: 4, only: []string{"jid", "netserver", "sessionmgr", "stanza", "xmlstream"}},
+	{folder: "component", floor: 4, only: []string{"jid", "netserver", "sessionmgr", "stanza", "storage", "xmlstream"}},
 	{folder: "modules/*", floor: 5, never: []string{"netserver"}},
 	{folder: "cluster", floor: 5, never: []string{"netserver", "c2s"}},
 	{folder: "admin", floor: 6, never: []string{"storage/*"}},

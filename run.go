@@ -29,13 +29,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, setup func(*S
 	if err == nil {
 		<-ctx.Done()
 	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
-	defer cancel()
-	stopped := s.Stop(bounded)
-	if bounded.Err() != nil && s.Store.Err() == nil {
-		stopped = nil
-	}
-	return errors.Join(err, stopped)
+	return errors.Join(err, s.StopWithin(cfg.ShutdownTimeout))
 }
 
 // Module is a part of a server that another program adds, beside those in

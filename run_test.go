@@ -12,6 +12,7 @@ import (
 	"weir"
 	"weir/config"
 	"weir/hook"
+	"weir/integration/testclient"
 	"weir/jid"
 	"weir/sessionmgr"
 	"weir/storage"
@@ -104,6 +105,61 @@ func TestModulesOfOthers(t *testing.T) {
 		}
 	}()
 	server.Add(&part{})
+}
+
+// TestModuleSeesRestoredSessions: what is registered between New and Start hears of the
+// sessions of the process before, and a module finds them there when it starts.
+func TestModuleSeesRestoredSessions(t *testing.T) {
+	cfg := inMemory(t)
+	first, err := weir.New(t.Context(), cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	juliet := jid.MustParse("juliet@localhost")
+	if err := first.Auth.Create(t.Context(), juliet, "correct horse"); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	asleep(t, first, "juliet")
+	if err := first.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second, err := weir.New(t.Context(), cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Stop(context.Background())
+	var heard []string
+	second.Sessions.Hooks.Restored.Add("test", hook.Normal, func(_ context.Context, s *sessionmgr.Session) { heard = append(heard, s.JID().String()) })
+	here := 0
+	second.Add(&part{life: new(life), begin: func(context.Context) { here = len(second.Sessions.ByAccount(juliet)) }})
+	if err := second.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(heard) != 1 || heard[0] != "juliet@localhost/phone" || here != 1 {
+		t.Errorf("heard of %v; %d are there as a module starts", heard, here)
+	}
+}
+
+// asleep has an account have a session that its client may resume.
+func asleep(t *testing.T, s *weir.Server, user string) {
+	t.Helper()
+	c, err := testclient.Dial(t.Context(), testclient.Options{Addr: s.Addresses()[0].Addr, Domain: "localhost", Security: testclient.StartTLS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Cut()
+	if err := c.Login(t.Context(), user, "correct horse", "phone"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Expect(t.Context(), "<enabled xmlns='urn:xmpp:sm:3' .../>", nil); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestModuleThatFails: the server doesn't start, and those that had started stop.

@@ -108,12 +108,6 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*Server, err
 		s.declareHooks()
 		err = s.makeEvents(ctx)
 	}
-	if err == nil {
-		err = s.Sessions.Restore(ctx)
-	}
-	if err == nil {
-		err = s.modules.presence.Start(ctx)
-	}
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(ctx))
 	}
@@ -148,6 +142,8 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, 
 	}
 	s.Control = admin.New(s.Sessions, s.Auth, s.status, s.Backup, log)
 	s.Control.KnowInvitations(s.modules.invited)
+	s.Control.KnowOffers(s.Offers)
+	s.Control.KnowAnnouncer(s.modules.announce)
 	s.Metrics = admin.NewMetrics(s.Registry, log)
 	return s, nil
 }
@@ -212,7 +208,7 @@ func (s *Server) makeStreams(context.Context) (err error) {
 	}
 	co := s.Config.Component
 	co.Log, co.Metrics = s.Log, s.Registry
-	if s.Components, err = component.New(co, s.Sessions); err != nil {
+	if s.Components, err = component.New(co, s.Sessions, s.Store); err != nil {
 		return err
 	}
 	s.modules.disco.ListServices(s.Components.Connected)
@@ -242,12 +238,27 @@ func (s *Server) makeNetwork(context.Context) (err error) {
 	return err
 }
 
-// Start opens the listeners, then the address for metrics and the control
+// restore has the sessions of the process before go on, with whatever was registered
+// since New.
+func (s *Server) restore(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{s.Sessions.Restore, s.modules.presence.Start, s.Components.Start} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Start restores the sessions of the process before, starts the modules that were
+// added, and opens the listeners, then the address for metrics and the control
 // socket. An error names the address that can't be listened on; Stop then has
 // still to be called.
 func (s *Server) Start(ctx context.Context) error {
 	s.Started = time.Now()
 	if err := s.events.start(); err != nil {
+		return err
+	}
+	if err := s.restore(ctx); err != nil {
 		return err
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -341,6 +352,23 @@ func (s *Server) Addresses() []Address {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]Address(nil), s.addresses...)
+}
+
+// StopWithin is Stop with a limit, and tells the log that it is over. Clients that are
+// slow to go are cut then, which is no error here.
+func (s *Server) StopWithin(limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	err := s.Stop(ctx)
+	if err == nil {
+		s.Log.Info("stopped")
+		return nil
+	}
+	s.Log.Info("stopped", "err", err)
+	if ctx.Err() != nil && s.Store.Err() == nil {
+		return nil
+	}
+	return err
 }
 
 // Stop ends the server: no more control, no new connections, system-shutdown to

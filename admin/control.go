@@ -51,6 +51,9 @@ type Control struct {
 	done     chan struct{} // closed by Stop: who watches is told
 	ended    sync.Once
 	invited  Invitations // set before it starts
+	offered  Offers      // set before it starts
+
+	announcer Announcer // set before it starts
 
 	operations Operations // immutable after Start
 	watchers   atomic.Int32

@@ -31,13 +31,13 @@ func TestExamplesOfControl(t *testing.T) {
 		t.Fatal("the examples need curl: install it")
 	}
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```\n\n```json\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) != 28 {
-		t.Fatalf("%d examples, want one for each of 28 requests", len(blocks))
+	if len(blocks) != 34 {
+		t.Fatalf("%d examples, want one for each of 34 requests", len(blocks))
 	}
 	dir := folder(t)
 	cfg := settings(dir + "/weir-data")
 	cfg.Domains = cfg.Domains[:1]
-	cfg.Invitations.Enabled = true
+	cfg.Invitations.Enabled, cfg.Offers.Enabled = true, true
 	s, c := start(t, cfg, func(s *weir.Server) {
 		s.Load = func() (config.Config, error) {
 			cfg.Stream.IdleTimeout, cfg.Roster.MaxItems = time.Hour, 9

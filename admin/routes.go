@@ -12,7 +12,10 @@ import (
 
 	"weir/auth"
 	"weir/jid"
+	"weir/modules/announce"
 	"weir/modules/invitations"
+	"weir/modules/offers"
+	"weir/sessionmgr"
 	"weir/storage"
 )
 
@@ -50,6 +53,14 @@ func (c *Control) table() map[string]func(http.ResponseWriter, *http.Request) (a
 		"GET /v1/invitations":         c.listInvitations,
 		"POST /v1/invitations":        c.makeInvitation,
 		"DELETE /v1/invitations/{id}": c.revokeInvitation,
+
+		"GET /v1/offers":         c.listOffers,
+		"POST /v1/offers":        c.addOffer,
+		"DELETE /v1/offers/{id}": c.cancelOffer,
+
+		"GET /v1/motd":             c.listMessages,
+		"PUT /v1/motd/{domain}":    c.setMessage,
+		"DELETE /v1/motd/{domain}": c.deleteMessage,
 	}
 }
 
@@ -127,12 +138,15 @@ func status(err error) int {
 	switch {
 	case errors.As(err, &p):
 		return p.status
-	case errors.Is(err, auth.ErrNoAccount), errors.Is(err, auth.ErrNoDevice), errors.Is(err, invitations.ErrNotFound):
+	case errors.Is(err, auth.ErrNoAccount), errors.Is(err, auth.ErrNoDevice), errors.Is(err, invitations.ErrNotFound),
+		errors.Is(err, offers.ErrNoOffer), errors.Is(err, sessionmgr.ErrGone),
+		errors.Is(err, announce.ErrNone), errors.Is(err, announce.ErrDomain):
 		return http.StatusNotFound
 	case errors.Is(err, auth.ErrExists), errors.Is(err, invitations.ErrTaken), errors.Is(err, invitations.ErrTooMany),
-		errors.Is(err, invitations.ErrOff):
+		errors.Is(err, invitations.ErrOff), errors.Is(err, offers.ErrTooMany), errors.Is(err, sessionmgr.ErrAttributeSize):
 		return http.StatusConflict
-	case errors.Is(err, auth.ErrWeakPassword), errors.Is(err, auth.ErrBadRole), errors.Is(err, invitations.ErrBad):
+	case errors.Is(err, auth.ErrWeakPassword), errors.Is(err, auth.ErrBadRole), errors.Is(err, invitations.ErrBad),
+		errors.Is(err, offers.ErrBadOffer), errors.Is(err, announce.ErrText):
 		return http.StatusBadRequest
 	case errors.Is(err, storage.ErrFull), errors.Is(err, storage.ErrFailed), errors.Is(err, storage.ErrClosed):
 		return http.StatusServiceUnavailable
@@ -143,7 +157,7 @@ func status(err error) int {
 // plain is an error as it is told to people: without the names of packages.
 func plain(err error) string {
 	text := err.Error()
-	for _, prefix := range []string{"auth: ", "jid: ", "storage: ", "pebble: ", "sessionmgr: ", "policy: ", "invitations: "} {
+	for _, prefix := range []string{"auth: ", "jid: ", "storage: ", "pebble: ", "sessionmgr: ", "policy: ", "invitations: ", "offers: ", "announce: "} {
 		text = strings.ReplaceAll(text, prefix, "")
 	}
 	return text

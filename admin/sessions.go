@@ -86,7 +86,10 @@ func (c *Control) countSessions() map[string]int {
 
 // session finds a session by public id or full JID.
 func (c *Control) session(r *http.Request) (*sessionmgr.Session, error) {
-	id := r.PathValue("id")
+	return c.sessionNamed(r.PathValue("id"))
+}
+
+func (c *Control) sessionNamed(id string) (*sessionmgr.Session, error) {
 	if s := c.sessions.Get(id); s != nil {
 		return s, nil
 	}

@@ -23,7 +23,8 @@ type Hooks struct {
 	// AccountChanged runs after a change is durable and before the call that
 	// made it returns, on the caller's goroutine. Sessions, and streams that
 	// have authenticated but not bound yet, are ended from here; a login that comes
-	// to its end at the same time asks [Exchange.Confirm].
+	// to its end at the same time asks [Exchange.Confirm]. A change that a command makes
+	// while no server runs is that process's: the next server's handlers don't hear of it.
 	AccountChanged hook.Point[AccountChange] `hook:"blocks"`
 	// PreCreate asks before an account is added, on the goroutine of [Service.Create]:
 	// it may block. What refuses it is what Create returns.

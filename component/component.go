@@ -18,6 +18,7 @@ import (
 	"weir/netserver"
 	"weir/sessionmgr"
 	"weir/stanza"
+	"weir/storage"
 	"weir/xmlstream"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,6 +36,9 @@ type Options struct {
 	// KeepAlive is after what silence of a component a blank is sent to it, so that a
 	// connection that is dead is noticed. Default 1 min.
 	KeepAlive time.Duration
+	// ReturnTime is how long a component has after a start of the server to come back, and
+	// then to show its presence again, before what is left of it is taken back. Default 1 min.
+	ReturnTime time.Duration
 	// Log takes who comes and goes. Default: discard.
 	Log *slog.Logger
 	// Metrics takes the counters, may be nil.
@@ -58,6 +62,9 @@ func (o *Options) setDefaults() {
 	if o.KeepAlive == 0 {
 		o.KeepAlive = time.Minute
 	}
+	if o.ReturnTime == 0 {
+		o.ReturnTime = time.Minute
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -73,6 +80,8 @@ func (o Options) Validate() error {
 		return fmt.Errorf("component: HandshakeTimeout is %v, must be at least a second", o.HandshakeTimeout)
 	case o.KeepAlive < time.Second:
 		return fmt.Errorf("component: KeepAlive is %v, must be at least a second", o.KeepAlive)
+	case o.ReturnTime < time.Second:
+		return fmt.Errorf("component: ReturnTime is %v, must be at least a second", o.ReturnTime)
 	}
 	return nil
 }
@@ -88,6 +97,7 @@ type Server struct {
 	m       *sessionmgr.Manager
 	domains map[string]*domain // doesn't change
 	metrics *metrics
+	sights  sights
 	run     context.Context // ends with Shutdown
 	stop    context.CancelFunc
 }
@@ -98,14 +108,19 @@ type domain struct {
 	secret string
 	srv    *Server
 
+	turn chan struct{} // who routes in its name puts one in, and takes it out when done
+
 	mu   sync.Mutex
-	link *Stream // guarded by mu; nil while it isn't connected
+	link *Stream            // guarded by mu; nil while it isn't connected
+	left map[sight]struct{} // guarded by mu: what a process before has shown, see left.go
+	due  *time.Timer        // guarded by mu: takes that back
 	// gone is of the stream before, guarded by mu: closed when its presence is taken back.
 	gone chan struct{}
 }
 
 // New makes a Server and registers the domains in the file with m. With no file there are none.
-func New(o Options, m *sessionmgr.Manager) (*Server, error) {
+// st keeps what they show.
+func New(o Options, m *sessionmgr.Manager, st storage.Store) (*Server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -113,6 +128,7 @@ func New(o Options, m *sessionmgr.Manager) (*Server, error) {
 	srv := &Server{o: o, m: m, domains: map[string]*domain{}}
 	srv.run, srv.stop = context.WithCancel(context.Background())
 	srv.metrics = newMetrics(o.Metrics, srv)
+	srv.sights = sights{m: m, store: st, records: storage.NewMap(st, tableShown)}
 	if o.SecretFile == "" {
 		return srv, nil
 	}
@@ -124,12 +140,16 @@ func New(o Options, m *sessionmgr.Manager) (*Server, error) {
 		o.Log.Warn("other users may read the secrets of components: chmod 600", "file", o.SecretFile, "mode", fmt.Sprintf("%04o", mode))
 	}
 	for name, secret := range secrets {
-		srv.domains[name] = &domain{name: name, secret: secret, srv: srv}
+		srv.domains[name] = srv.newDomain(name, secret)
 	}
 	for name, d := range srv.domains {
 		m.HandleService(name, d)
 	}
 	return srv, nil
+}
+
+func (srv *Server) newDomain(name, secret string) *domain {
+	return &domain{name: name, secret: secret, srv: srv, turn: make(chan struct{}, 1)}
 }
 
 // Bounds of the file.
@@ -248,12 +268,25 @@ func (d *domain) stream() *Stream {
 	return d.link
 }
 
+// Ready implements sessionmgr.Service.
+func (d *domain) Ready() error {
+	if d.stream() == nil {
+		return d.away()
+	}
+	return nil
+}
+
+// away counts a stanza that is not taken, and is what its sender is told.
+func (d *domain) away() error {
+	d.srv.metrics.bounced.WithLabelValues(d.name).Inc()
+	return stanza.NewError(merr.ServiceUnavailable, merr.Wait, "the service is not connected at the moment")
+}
+
 // Deliver implements sessionmgr.Service.
 func (d *domain) Deliver(st *stanza.Stanza) error {
 	s := d.stream()
 	if s == nil || !s.deliver(st) {
-		d.srv.metrics.bounced.WithLabelValues(d.name).Inc()
-		return stanza.NewError(merr.ServiceUnavailable, merr.Wait, "the service is not connected at the moment")
+		return d.away()
 	}
 	d.srv.metrics.out.WithLabelValues(d.name).Inc()
 	return nil
@@ -267,6 +300,9 @@ func (d *domain) enter(s *Stream) (old *Stream) {
 	defer d.mu.Unlock()
 	old, d.link = d.link, s
 	s.after, d.gone = d.gone, s.gone
+	if len(d.left) > 0 && d.due.Stop() { // not when it is being taken back
+		d.due.Reset(d.srv.o.ReturnTime)
+	}
 	return old
 }
 

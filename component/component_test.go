@@ -40,7 +40,7 @@ func TestSecrets(t *testing.T) {
 		"irc.verona.lit 0123456789abcdef\n" + strings.Repeat("x", 1<<17): "token too long",
 	} {
 		h := sessiontest.New()
-		srv, err := New(Options{SecretFile: secrets(t, text)}, h.Manager)
+		srv, err := New(Options{SecretFile: secrets(t, text)}, h.Manager, h.Store)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%.40q: %v, want %q", text, err, want)
 		}
@@ -57,8 +57,8 @@ func TestSecrets(t *testing.T) {
 	}
 	h := sessiontest.New()
 	defer h.Close()
-	for _, o := range []Options{{SecretFile: t.TempDir()}, {SecretFile: "/nonexistent"}, {StanzaBytes: 1}, {HandshakeTimeout: 1}, {KeepAlive: 1}} {
-		if _, err := New(o, h.Manager); err == nil {
+	for _, o := range []Options{{SecretFile: t.TempDir()}, {SecretFile: "/nonexistent"}, {StanzaBytes: 1}, {HandshakeTimeout: 1}, {KeepAlive: 1}, {ReturnTime: 1}} {
+		if _, err := New(o, h.Manager, h.Store); err == nil {
 			t.Errorf("%+v is no error", o)
 		}
 	}
@@ -69,7 +69,7 @@ func TestSecrets(t *testing.T) {
 func TestAway(t *testing.T) {
 	h := sessiontest.New()
 	defer h.Close()
-	if _, err := New(Options{SecretFile: secrets(t, "irc.verona.lit 0123456789abcdef")}, h.Manager); err != nil {
+	if _, err := New(Options{SecretFile: secrets(t, "irc.verona.lit 0123456789abcdef")}, h.Manager, h.Store); err != nil {
 		t.Fatal(err)
 	}
 	juliet := h.Online("juliet@verona.lit/balcony")
@@ -148,7 +148,7 @@ func TestProof(t *testing.T) {
 func Example() {
 	h := sessiontest.New()
 	defer h.Close()
-	srv, err := New(Options{}, h.Manager) // no file: no components
+	srv, err := New(Options{}, h.Manager, h.Store) // no file: no components
 	fmt.Println(srv.Connected(), err)
 	st, _ := stanza.New(stanza.Message, "", "1", jid.MustParse("a@verona.lit"), jid.MustParse("b@irc.verona.lit"), nil)
 	h.ToService(st) // goes nowhere

@@ -2,6 +2,7 @@ package component
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"weir/jid"
@@ -31,8 +32,15 @@ type sight struct{ from, to jid.JID }
 type shown struct {
 	all    map[sight]struct{}
 	most   int
+	ended  []sight // since takeEnded was called, perhaps begun again
 	pruned time.Time
 	beyond bool // that some aren't remembered was told
+}
+
+// has reports whether a sight is remembered.
+func (w *shown) has(x sight) bool {
+	_, has := w.all[x]
+	return has
 }
 
 // note takes a presence into account. It returns false for the first that is beyond the
@@ -42,7 +50,10 @@ func (w *shown) note(st *stanza.Stanza, here func(jid.JID) bool) bool {
 	switch {
 	case st.Kind != stanza.Presence:
 	case st.Type == typeUnavailable:
-		delete(w.all, x)
+		if w.has(x) {
+			delete(w.all, x)
+			w.ended = append(w.ended, x)
+		}
 	case st.Type == typeAvailable:
 		if _, known := w.all[x]; known {
 			return true
@@ -72,8 +83,17 @@ func (w *shown) prune(here func(jid.JID) bool) {
 	for x := range w.all {
 		if x.to.IsFull() && !here(x.to) {
 			delete(w.all, x)
+			w.ended = append(w.ended, x)
 		}
 	}
+}
+
+// takeEnded returns the sights that have ended since the last call and have not begun
+// again.
+func (w *shown) takeEnded() []sight {
+	over := slices.DeleteFunc(w.ended, w.has)
+	w.ended = nil
+	return over
 }
 
 // here reports whether somebody is at a full address, as far as we can know.
@@ -117,20 +137,24 @@ func (s *Stream) farewell() {
 	}()
 }
 
-// takeBack sends the goodbyes. A server that stops sends none: who comes back to a later
-// one is told what holds by then.
+// takeBack sends the goodbyes. A server that stops sends none: the next one does, where
+// the component doesn't show it again (left.go).
 func (s *Stream) takeBack(ctx context.Context) {
-	if n := len(s.shown.all); n > 0 && ctx.Err() == nil {
+	all := s.domain.takeLeft(maxShown)
+	for x := range s.shown.all {
+		all = append(all, x)
+	}
+	if n := len(all); n > 0 && ctx.Err() == nil {
 		s.srv.o.Log.Info("presence of a component is taken back", "domain", s.domain.name, "presences", n)
 	}
-	for x := range s.shown.all {
+	for _, x := range all {
 		if ctx.Err() != nil {
 			return
 		}
-		st := &stanza.Stanza{Kind: stanza.Presence, Type: typeUnavailable, From: x.from, To: x.to}
-		if err := s.srv.m.FromService(ctx, st); err != nil && ctx.Err() == nil {
-			s.srv.o.Log.Error("presence of a component stays", "domain", s.domain.name, "err", err)
-		}
+		s.srv.unsee(ctx, s.domain.name, x)
+	}
+	if len(all) > 0 && ctx.Err() == nil {
+		s.srv.sights.clear(s.domain.name)
 	}
 	s.shown.all = nil
 }
@@ -139,6 +163,11 @@ func (s *Stream) takeBack(ctx context.Context) {
 func (srv *Server) Shutdown() {
 	srv.stop()
 	for _, d := range srv.domains {
+		d.mu.Lock()
+		if d.due != nil {
+			d.due.Stop()
+		}
+		d.mu.Unlock()
 		if s := d.stream(); s != nil {
 			s.fail(stream.SystemShutdown, "the server is shutting down")
 		}

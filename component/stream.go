@@ -97,10 +97,17 @@ func (s *Stream) route(all []*stanza.Stanza, done chan struct{}) {
 		case <-s.work.Done():
 		}
 	}
+	if !s.domain.begin(s.work) {
+		return
+	}
+	defer s.domain.done()
+	s.keepFresh(all)
+	defer func() { s.srv.sights.drop(s.domain.name, s.shown.takeEnded()) }()
 	for _, st := range all {
 		if s.work.Err() != nil {
 			return
 		}
+		s.decided(st)
 		if !s.shown.note(st, s.srv.here) {
 			s.srv.o.Log.Warn("a component shows too much: presence beyond the bound will not be taken back when it goes",
 				"domain", s.domain.name, "bound", s.shown.most)

@@ -16,6 +16,7 @@ import (
 	"weir/modules/events/webhook"
 	"weir/modules/invitations"
 	"weir/modules/mam"
+	"weir/modules/offers"
 	"weir/modules/privatexml"
 	"weir/modules/registration"
 	"weir/modules/servicecontact"
@@ -65,6 +66,7 @@ type Config struct {
 	Commands     commands.Options       // Commands bounds the ad-hoc commands that clients have under way.
 	Component    component.Options      // Component is about external components.
 	Invitations  invitations.Options    // Invitations lets people make accounts who were invited.
+	Offers       offers.Options         // Offers lets admins and users offer files on behalf of sessions.
 	SessionLog   sessionlog.Options     // SessionLog writes what happens to sessions to a file.
 	Webhook      webhook.Options        // Webhook posts what happens to sessions to other programs.
 }
@@ -144,6 +146,7 @@ func Default() Config {
 		Commands:        commands.DefaultOptions(),
 		Component:       component.DefaultOptions(),
 		Invitations:     invitations.DefaultOptions(),
+		Offers:          offers.DefaultOptions(),
 		SessionLog:      sessionlog.DefaultOptions(),
 		Webhook:         webhook.DefaultOptions(),
 	}

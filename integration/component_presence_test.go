@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -81,5 +82,87 @@ func TestComponentGone(t *testing.T) {
 	s.Stop() // takes nothing back, and isn't held up
 	if out := s.Output(); strings.Contains(out, "level=ERROR") || strings.Contains(out, "presence of a component stays") {
 		t.Errorf("the log:\n%s", out)
+	}
+}
+
+// TestComponentGoneInACrash: who saw addresses of a component before a crash, and resumes
+// behind it, is told that they are gone where the component doesn't come back; where it does,
+// of those only that it doesn't show again.
+func TestComponentGoneInACrash(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		t.Run(fmt.Sprintf("back %v", back), func(t *testing.T) {
+			s, addr := componentServerWith(t, "return_time = \"2s\"\n")
+			irc := component(t, addr, "irc.localhost")
+			juliet := enable(t, s, "juliet")
+			full := juliet.JID() // which it doesn't hear again when it resumes
+			saw := func(all ...string) {
+				t.Helper()
+				for _, want := range all {
+					if got := juliet.sees(t, "irc.localhost"); got != want {
+						t.Fatalf("saw %q, want %q", got, want)
+					}
+				}
+			}
+			irc.send("<presence from='left@irc.localhost/a' to='" + full + "'/>" +
+				"<presence type='unavailable' from='left@irc.localhost/a' to='" + full + "'/>")
+			saw("left", "left unavailable")
+			irc.send("<presence from='paris@irc.localhost/a' to='rosaline@localhost/x'/>" +
+				"<presence from='nurse@irc.localhost/a' to='" + full + "'/><presence from='bot@irc.localhost' to='juliet@localhost'/>")
+			saw("nurse", "bot")
+			s.Kill()
+			s.Again()
+			juliet.resume(t, s, "juliet", testclient.Options{})
+			if !back {
+				one, two := juliet.sees(t, "irc.localhost"), juliet.sees(t, "irc.localhost")
+				if one > two {
+					one, two = two, one
+				}
+				if one != "bot unavailable" || two != "nurse unavailable" {
+					t.Errorf("saw %q and %q", one, two)
+				}
+			} else {
+				irc = component(t, componentAddr(t, s), "irc.localhost")
+				irc.send("<presence from='bot@irc.localhost' to='juliet@localhost'/>")
+				saw("bot", "nurse unavailable")
+				irc.send("<presence from='nurse@irc.localhost/a' to='" + full + "'/>")
+				saw("nurse")
+				irc.send("</stream:stream>")
+				one, two := juliet.sees(t, "irc.localhost"), juliet.sees(t, "irc.localhost")
+				if !strings.Contains(one+two, "bot unavailable") || !strings.Contains(one+two, "nurse unavailable") {
+					t.Errorf("saw %q and %q at its end", one, two)
+				}
+			}
+			s.Kill() // nothing is left to take back
+			s.Again()
+			juliet.resume(t, s, "juliet", testclient.Options{})
+			irc = component(t, componentAddr(t, s), "irc.localhost")
+			irc.send("<presence from='bot@irc.localhost' to='juliet@localhost'/>")
+			saw("bot")
+			s.Stop()
+			if out := s.Output(); strings.Contains(out, "level=ERROR") {
+				t.Errorf("the log:\n%s", out)
+			}
+		})
+	}
+}
+
+// sees is the next presence from a domain that a phone gets: whose, and if it is no more.
+func (p *phone) sees(t *testing.T, domain string) string {
+	t.Helper()
+	for {
+		e, err := p.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch e.Name.Local {
+		case "r":
+			p.send(t, fmt.Sprintf("<a xmlns='%s' h='%d'/>", nsAcks, p.h))
+		case "presence", "iq", "message":
+			p.h++
+			name, rest, _ := strings.Cut(e.Get("from"), "@")
+			if host, _, _ := strings.Cut(rest, "/"); host == domain {
+				return strings.TrimSpace(name + " " + e.Get("type"))
+			}
+		}
 	}
 }

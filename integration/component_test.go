@@ -22,17 +22,29 @@ const componentSecret = "correct horse battery"
 // componentServer starts a server that takes the components irc and muc.
 func componentServer(t *testing.T) (s *testserver.Server, addr string) {
 	t.Helper()
+	return componentServerWith(t, "")
+}
+
+// componentServerWith is componentServer with more settings of components.
+func componentServerWith(t *testing.T, settings string) (s *testserver.Server, addr string) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "components")
 	if err := os.WriteFile(file, []byte("irc.localhost "+componentSecret+"\nmuc.localhost "+componentSecret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s = testserver.Start(t, testserver.Options{Binary: binary, Accounts: accounts, Args: []string{"--component", "127.0.0.1:0"},
-		Config: fmt.Sprintf("[component]\nsecret_file = %q\n", file)})
-	m := regexp.MustCompile(`listener=component addr=(\S+)`).FindStringSubmatch(s.Output())
-	if m == nil {
+		Config: fmt.Sprintf("[component]\nsecret_file = %q\n", file) + settings})
+	return s, componentAddr(t, s)
+}
+
+// componentAddr is where the server last started listens for components.
+func componentAddr(t *testing.T, s *testserver.Server) string {
+	t.Helper()
+	all := regexp.MustCompile(`listener=component addr=(\S+)`).FindAllStringSubmatch(s.Output(), -1)
+	if all == nil {
 		t.Fatalf("no address in\n%s", s.Output())
 	}
-	return s, m[1]
+	return all[len(all)-1][1]
 }
 
 // raw is a component that says what a test has it say.
@@ -216,6 +228,45 @@ func TestComponent(t *testing.T) {
 	if got := muc.until("</stream:stream>"); !strings.Contains(got, "<system-shutdown ") {
 		t.Errorf("at the end a component got %s", got)
 	}
+}
+
+// TestComponentInTheArchive: both directions of a talk with a component are in the archive of
+// the account, in order and also after a crash.
+func TestComponentInTheArchive(t *testing.T) {
+	s, addr := componentServer(t)
+	irc, juliet := component(t, addr, "irc.localhost"), dialLogin(t, s, "juliet")
+	if _, err := juliet.IQ(t.Context(), "set", "", "<prefs xmlns='urn:xmpp:mam:2' default='always'><always/><never/></prefs>"); err != nil {
+		t.Fatal(err)
+	}
+	if err := juliet.Send("<message to='room@irc.localhost' type='chat' id='a'><body>one</body></message>"); err != nil {
+		t.Fatal(err)
+	}
+	if got := irc.until("</message>"); !strings.Contains(got, "<body>one") || strings.Contains(got, "stanza-id") {
+		t.Errorf("the component got %s", got)
+	}
+	irc.send("<message from='room@irc.localhost' to='juliet@localhost/x' type='chat' id='b'><body>two</body></message>")
+	if m := nextMessage(t, juliet); m.Child("urn:xmpp:sid:0", "stanza-id") == nil {
+		t.Errorf("she got %s", m)
+	}
+	if err := juliet.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.Kill()
+	s.Again()
+	juliet = dialLogin(t, s, "juliet")
+	const with = "<query xmlns='urn:xmpp:mam:2'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'><value>urn:xmpp:mam:2</value></field>" +
+		"<field var='with'><value>room@irc.localhost</value></field></x></query>"
+	if _, err := juliet.IQ(t.Context(), "set", "", with); err != nil {
+		t.Fatal(err)
+	}
+	var bodies []string
+	for _, e := range juliet.Drain() {
+		bodies = append(bodies, regexp.MustCompile(`<body>(\w*)`).FindString(e.String()))
+	}
+	if got := strings.Join(bodies, " "); got != "<body>one <body>two" {
+		t.Errorf("the archive has %s", got)
+	}
+	s.Stop()
 }
 
 // TestBadComponents: each mistake ends the one stream, with the right condition.

@@ -148,6 +148,9 @@ func (p *pipeline) logFailed(it *item, err error, full bool) {
 	if l != nil { // see comesFirst
 		p.m.goOn(l)
 	}
+	if it.away { // its receiver has it, and no answer but its own is true
+		return
+	}
 	if full || it.From == nil || it.From.sm == nil {
 		if d := p.bounced(it, storageError(err)); d.To != nil {
 			p.deliverOne(&item{Entry: Entry{From: it.From}}, &d, nil)

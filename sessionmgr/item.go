@@ -53,6 +53,7 @@ type item struct {
 	one     Delivery
 	routed  bool     // a message that was routed: it is kept where its class says so
 	owe     *ledger  // one.Stanza is for this account and for none of its sessions
+	away    bool     // one.Stanza is a message that a service has: only its sender's log is left
 	chunk   *chunk   // stanzas from a log
 	copies  bool     // Out is one message for several sessions of an account
 	carbons *carbons // copies of that message for others, nil for none

@@ -252,6 +252,9 @@ func (p *pipeline) logs(it *item) bool {
 	if st == nil || !keptOffline(st) {
 		return it.private()
 	}
+	if it.away {
+		return p.logsAway(it, st)
+	}
 	if s := it.From; s != nil {
 		if s.sm != nil || s.ledger != nil && p.m.archives(s.ledger, st.To.Bare()) {
 			return true

@@ -59,6 +59,14 @@ func notResumed(c merr.Condition, text string) *ResumeError {
 // client, before anything is sent on the link. It waits for the store and may
 // read it; meanwhile the stream must not read. An error is a *ResumeError.
 func (m *Manager) Resume(ctx context.Context, temp *Session, link Link, id string, h uint32, resumed func(s *Session, h uint32)) error {
+	err := m.resume(ctx, temp, link, id, h, resumed)
+	if err != nil {
+		temp.fellBack(err)
+	}
+	return err
+}
+
+func (m *Manager) resume(ctx context.Context, temp *Session, link Link, id string, h uint32, resumed func(s *Session, h uint32)) error {
 	account := temp.JID().Bare()
 	tag, key, ok := parseStreamID(id)
 	if !ok || temp.State() != Unbound {

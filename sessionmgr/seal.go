@@ -59,6 +59,8 @@ func (p *pipeline) sealItem(b *batch, it *item) {
 	if it.log {
 		if first, twice := p.sentTwice(b, it); twice {
 			p.handledBefore(b, it, first)
+		} else if it.away {
+			p.sealAway(b, it)
 		} else {
 			p.sealMessage(b, it)
 		}
@@ -204,6 +206,11 @@ func (p *pipeline) sealMessage(b *batch, it *item) {
 	}
 	p.sealSent(b, it, from, id, there, st)
 	it.carbons.wrap(here, there, id)
+	p.doneRendering()
+}
+
+// doneRendering has the next message be rendered anew.
+func (p *pipeline) doneRendering() {
 	p.rendered = p.rendered[:0]
 	if cap(p.rendered) > 64<<10 {
 		p.rendered = nil

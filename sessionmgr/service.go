@@ -10,6 +10,9 @@ import (
 // Service takes what is sent to a domain that isn't one of ours, and that is reached
 // from here all the same: an external component.
 type Service interface {
+	// Ready returns nil where Deliver would take a stanza now, and else what it would
+	// return. It must not block.
+	Ready() error
 	// Deliver takes a stanza for the domain. It must not block. An error that is a
 	// stanza.Error is what the sender is told; the stanza is not taken then.
 	Deliver(st *stanza.Stanza) error
@@ -59,25 +62,47 @@ func (m *Manager) FromService(ctx context.Context, st *stanza.Stanza) error {
 }
 
 // routeToService takes a message or an IQ of ours to another domain. Of a message
-// the sender's other devices get copies (XEP-0280 §8).
+// the sender's other devices get copies (XEP-0280 §8), and its archive has it (XEP-0313
+// §5), as of one to an account. Its place there is found before the service has it, or an
+// answer could come before it; nothing waits there for a service.
 func (m *Manager) routeToService(from *source, st *stanza.Stanza) {
 	s := m.services[st.To.Domain()]
 	if s == nil {
 		m.bounce(from, st, stanza.RemoteServerNotFound()) // RFC 6120 §10.4
 		return
 	}
-	if err := s.Deliver(st); err != nil {
+	if err := s.Ready(); err != nil {
 		m.bounce(from, st, m.toError(m.ctx, err))
 		return
 	}
-	if st.Kind != stanza.Message {
-		return
-	}
-	if c := m.carbonsOf(from, st, nil, nil); c != nil {
-		it := item{routed: true, carbons: c}
+	if st.Kind == stanza.Message && from.session() != nil {
+		it := item{one: Delivery{Stanza: st}, routed: true, away: true, carbons: m.carbonsOf(from, st, nil, nil)}
 		from.sign(&it)
 		m.pipe.submit(it)
 	}
+	if err := s.Deliver(st); err != nil { // it has gone just now
+		m.bounce(from, st, m.toError(m.ctx, err))
+	}
+}
+
+// logsAway reports whether a message that a service has goes into the log of its
+// sender: where that archives it, and where sessions get their copies from there.
+func (p *pipeline) logsAway(it *item, st *stanza.Stanza) bool {
+	l := it.From.ledger
+	must := l != nil && classOf(st).archived && p.m.archives(l, st.To.Bare())
+	it.carbons.each(func(d *Delivery) { must = must || d.To.sm != nil || d.To.behind })
+	return must
+}
+
+// sealAway gives a message that a service has its place in the log of its sender. The
+// service is not told the id: it is that of an archive which isn't its own.
+func (p *pipeline) sealAway(b *batch, it *item) {
+	st, from := it.message(), p.senders(it)
+	there := from != nil && !from.dead && classOf(st).archived && p.m.archives(from, st.To.Bare())
+	id := p.m.ids.Next()
+	p.sealSent(b, it, from, id, there, st)
+	it.carbons.wrap(false, there, id)
+	p.doneRendering()
 }
 
 // subscribes gives a service the subscription stanza of an account, which its roster

@@ -17,6 +17,15 @@ type rooms struct {
 	refuse bool
 }
 
+func (r *rooms) Ready() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refuse {
+		return stanza.ServiceUnavailable()
+	}
+	return nil
+}
+
 func (r *rooms) Deliver(st *stanza.Stanza) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -2,12 +2,15 @@ package sessionmgr
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"weir/jid"
+
+	merr "mellium.im/xmpp/stanza"
 )
 
 // Bounds of what is remembered of the way that sessions went.
@@ -44,6 +47,7 @@ type way struct {
 type later struct {
 	steps []Step // the last of them
 	marks []mark // the same
+	fell  *Step  // before it was bound: its client could not resume, nil where it didn't try
 }
 
 // more returns what comes once a session is bound, to be added to.
@@ -119,6 +123,47 @@ func (s *Session) step(what string, why Cause) {
 	w.steps = append(list, x)
 }
 
+// fellBack notes that the client has asked to resume another session and gets this new
+// one, or none, for a reason.
+func (s *Session) fellBack(why error) {
+	what := "could not resume an earlier session: " + why.Error()
+	var e *ResumeError
+	if errors.As(why, &e) {
+		what = "could not resume an earlier session: " + e.story()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.way.more().fell = &Step{At: time.Now(), State: s.state.String(), What: what}
+}
+
+// story is the error as it is told to admins.
+func (e *ResumeError) story() string {
+	switch {
+	case e.TooHigh:
+		return fmt.Sprintf("its client says it has more than the %d stanzas that it was sent", e.Sent)
+	case e.Known:
+		return fmt.Sprintf("that has ended, with %d stanzas of the client handled", e.Handled)
+	case e.Reason.Condition == merr.ItemNotFound:
+		return "there is none by that id, or no more"
+	}
+	for _, text := range e.Reason.Text {
+		return string(e.Reason.Condition) + ", " + text
+	}
+	return string(e.Reason.Condition)
+}
+
+// appendFell appends that a resumption failed, behind what was before it.
+func (w *way) appendFell(list []Step) []Step {
+	if w.later == nil || w.later.fell == nil {
+		return list
+	}
+	x := *w.later.fell
+	if last := list[len(list)-1].At; x.At.Before(last) { // in the millisecond before: those are rounded up
+		x.At = last
+	}
+	return append(list, x)
+}
+
 // steps lists all of them.
 func (s *Session) steps() []Step {
 	s.mu.Lock()
@@ -129,6 +174,9 @@ func (s *Session) steps() []Step {
 		state State
 		what  string
 	}{{s.way.header, Unauthed, "stream opened"}, {s.way.login, Unbound, "logged in"}, {s.way.bound, Bound, "resource bound"}} {
+		if x.state == Bound {
+			list = s.way.appendFell(list)
+		}
 		if x.mark > 0 {
 			list = append(list, Step{At: s.Created().Add(time.Duration(x.mark) * time.Millisecond), State: x.state.String(), What: x.what})
 		}

@@ -54,6 +54,47 @@ func TestExplain(t *testing.T) {
 	})
 }
 
+// TestExplainFallsBack: a session whose client could not resume another says so, and why.
+func TestExplainFallsBack(t *testing.T) {
+	h := newHouse(t)
+	before := h.bind("juliet@verona.lit/balcony")
+	id := before.enable()
+	before.send("<message to='romeo@verona.lit' type='chat'><body>hi</body></message>")
+	before.cut()
+	for _, x := range []struct {
+		id   string
+		has  uint32
+		want string
+	}{
+		{"nonsense", 0, "there is none by that id, or no more"},
+		{id, 99, "its client says it has more than the 0 stanzas that it was sent"},
+		{"", 0, "that has ended, with 1 stanzas of the client handled"}, // see below
+	} {
+		if x.id == "" {
+			h.Kick(before.Session, Cause{Kicked, "late"}, nil)
+			h.settle()
+			x.id = id
+		}
+		c, _, err := h.resume("juliet@verona.lit", x.id, x.has)
+		if err == nil {
+			t.Fatalf("%s was resumed", x.id)
+		}
+		if err := h.Bind(t.Context(), c.Session, "street", func(jid.JID) {}); err != nil {
+			t.Fatal(err)
+		}
+		st, _ := h.Explain(c.ID())
+		if want := "c2s_unbound: logged in; c2s_unbound: could not resume an earlier session: " + x.want + "; c2s: resource bound"; !strings.HasSuffix(st.told(), want) {
+			t.Errorf("told %q, want %q", st.told(), want)
+		}
+		for i := range st.Steps[1:] {
+			if st.Steps[i+1].At.Before(st.Steps[i].At) {
+				t.Errorf("out of order: %+v", st.Steps)
+			}
+		}
+		h.Kick(c.Session, Cause{Kicked, ""}, nil)
+	}
+}
+
 // TestClosedSessionsAreBounded: of sessions that ended the newest are known, and
 // strangers push out strangers only.
 func TestClosedSessionsAreBounded(t *testing.T) {

@@ -98,7 +98,7 @@ func (p *pipeline) handledBefore(b *batch, it *item, first lately) {
 		p.m.ledgers.release(it.owe)
 	}
 	it.log, it.owe, it.copies, it.carbons, it.one, it.Out = false, nil, false, nil, Delivery{}, nil
-	if first.batch != b.no {
+	if first.batch != b.no || was.away { // a service has it whatever the log has
 		return
 	}
 	it.rec = true

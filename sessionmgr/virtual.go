@@ -99,7 +99,7 @@ type Virtual struct {
 // binding is a stanza.Error: a hook or a limit has refused it.
 //
 // Open it when the sessions of the process before were restored and, for nobody to
-// miss it, before the first listener opens: between weir.New and Server.Start, say.
+// miss it, before the first listener opens: in the Start of a weir.Module.
 func (m *Manager) OpenVirtual(ctx context.Context, o VirtualOptions) (*Virtual, error) {
 	if err := m.checkVirtual(ctx, &o); err != nil {
 		return nil, err

@@ -78,7 +78,7 @@ in ./weir-data. "weir serve --demo" is the quickest way to see one at work.`,
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w\n`%s --help` shows what it takes", err, cmd.CommandPath())
 	})
-	cmd.AddCommand(serveCommand(), stopCommand(), reloadCommand(), statusCommand(), hooksCommand(), userCommand(), inviteCommand(), deviceCommand(), sessionCommand(), explainCommand(), policyCommand(), checkCommand(), backupCommand(), configCommand(),
+	cmd.AddCommand(serveCommand(), stopCommand(), reloadCommand(), statusCommand(), hooksCommand(), userCommand(), inviteCommand(), deviceCommand(), offerCommand(), motdCommand(), sessionCommand(), explainCommand(), policyCommand(), checkCommand(), backupCommand(), configCommand(),
 		versionCommand())
 	cmd.AddCommand(topics()...)
 	return cmd

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -110,20 +109,13 @@ func serve(cmd *cobra.Command, cfg config.Config, how manner, ready func(io.Writ
 const sameSignal = 300 * time.Millisecond
 
 // stop ends the server in order; a further signal ends the process at once.
-// Clients that don't go in time are cut: that is no failure.
 func stop(s *weir.Server, cfg config.Config, signals <-chan os.Signal) error {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
-	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- s.Stop(ctx) }()
+	go func() { done <- s.StopWithin(cfg.ShutdownTimeout) }()
 	for {
 		select {
 		case err := <-done:
-			s.Log.Info("stopped", "err", err)
-			if err != nil && ctx.Err() != nil && s.Store.Err() == nil {
-				return nil
-			}
 			return err
 		case sig := <-signals:
 			if n, ok := sig.(syscall.Signal); ok && sig != syscall.SIGHUP && time.Since(began) > sameSignal {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -21,31 +22,24 @@ func statusCommand() *cobra.Command {
 		Example: "  weir status\n  weir status --json",
 		Args:    noArguments,
 	}
-	settings := settingsOf(cmd, false)
-	asJSON := cmd.Flags().Bool("json", false, "answer in JSON")
+	flags := sessionFlagsOf(cmd)
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := settings.load()
-		if err != nil {
+		return flags.with(cmd, func(ctx context.Context, t *target) error {
+			st, err := t.Status(ctx)
+			if err != nil {
+				return err
+			}
+			if flags.json {
+				err = writeJSON(cmd.OutOrStdout(), st)
+			} else {
+				err = showStatus(cmd.OutOrStdout(), st, time.Now())
+			}
+			if err == nil && st.Store != "ok" {
+				err = fmt.Errorf("the store has failed: %s", st.Store)
+			}
 			return err
-		}
-		t, err := running(cfg)
-		if err != nil {
-			return err
-		}
-		defer t.Client.Close()
-		st, err := t.Status(cmd.Context())
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			err = writeJSON(cmd.OutOrStdout(), st)
-		} else {
-			err = showStatus(cmd.OutOrStdout(), st, time.Now())
-		}
-		if err == nil && st.Store != "ok" {
-			err = fmt.Errorf("the store has failed: %s", st.Store)
-		}
-		return err
+		})
 	}
 	return cmd
 }

@@ -4,7 +4,7 @@
 //
 // It owns the message of each domain and which accounts have had it. What is for those
 // who are here, and for nobody else, is an announcement of administration. It must not know how its commands
-// travel: whoever wires the server offers them.
+// travel: whoever wires the server offers them, to accounts and on the control socket.
 //
 // Its hook runs in a session's order and only looks whether there is a message; what
 // reads storage runs by sessionmgr.Manager.Post. Without a message nothing is read.
@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -166,9 +167,23 @@ func (mod *Module) tell(ctx context.Context, account jid.JID) error {
 	return storage.Commit(context.WithoutCancel(ctx), mod.store, &b)
 }
 
+// Messages returns the messages that there are, by domain.
+func (mod *Module) Messages() map[string]Message {
+	all := map[string]Message{}
+	for domain, p := range mod.current {
+		if msg := p.Load(); msg != nil {
+			all[domain] = *msg
+		}
+	}
+	return all
+}
+
 // Set gives a domain a message in place of the one it had, and tells those who are online.
-// It returns how many sessions are told or will be.
+// It returns how many sessions are told or will be. by is empty for who runs the server.
 func (mod *Module) Set(ctx context.Context, domain string, by jid.JID, text string) (n int, err error) {
+	if text, err = trimmed(text); err != nil {
+		return 0, err
+	}
 	if err := mod.put(ctx, domain, &Message{ID: rand.Text(), Text: text, By: by.Bare().String(), Set: time.Now().UTC()}); err != nil {
 		return 0, err
 	}
@@ -189,6 +204,10 @@ func (mod *Module) Edit(ctx context.Context, domain string, by jid.JID, text str
 	if old == nil {
 		return ErrNone
 	}
+	text, err := trimmed(text)
+	if err != nil {
+		return err
+	}
 	mod.log.Info("message of the day edited", "domain", domain, "by", by)
 	return mod.put(ctx, domain, &Message{ID: old.ID, Text: text, By: by.Bare().String(), Set: old.Set})
 }
@@ -202,14 +221,30 @@ func (mod *Module) Delete(ctx context.Context, domain string, by jid.JID) error 
 	return mod.put(ctx, domain, nil)
 }
 
-// ErrNone says that a domain has no message.
-var ErrNone = errors.New("announce: there is no message of the day")
+// Errors of a Module.
+var (
+	ErrNone   = errors.New("announce: there is no message of the day")
+	ErrDomain = errors.New("announce: not a domain of this server")
+	ErrText   = fmt.Errorf("announce: the message has to have a text, of at most %d bytes", maxText)
+)
+
+// maxText is in bytes.
+const maxText = 16 << 10
+
+// trimmed returns a text without blanks around it, if there is something left to tell.
+func trimmed(text string) (string, error) {
+	text = strings.TrimSpace(text)
+	if text == "" || len(text) > maxText {
+		return "", ErrText
+	}
+	return text, nil
+}
 
 // put makes a message that of a domain; nil takes it away.
 func (mod *Module) put(ctx context.Context, domain string, msg *Message) error {
 	p := mod.current[domain]
 	if p == nil {
-		return fmt.Errorf("announce: %s is not a domain of this server", domain)
+		return fmt.Errorf("%w: %s", ErrDomain, domain)
 	}
 	mod.writing.Lock()
 	defer mod.writing.Unlock()

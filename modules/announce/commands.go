@@ -42,41 +42,32 @@ func (mod *Module) Commands() []Command {
 	}
 }
 
-// maxText is in bytes.
-const maxText = 16 << 10
-
-func textOf(answer *dataform.Form) (string, error) {
-	text := strings.TrimSpace(strings.Join(answer.Values("motd"), "\n"))
-	if text == "" || len(text) > maxText {
-		return "", stanza.NotAcceptable(fmt.Sprintf("the message has to have a text, of at most %d bytes", maxText))
-	}
-	return text, nil
-}
-
 func (mod *Module) set(ctx context.Context, by jid.JID, answer *dataform.Form) (string, error) {
-	text, err := textOf(answer)
-	if err != nil {
-		return "", err
-	}
-	n, err := mod.Set(ctx, by.Domain(), by, text)
-	return fmt.Sprintf("%d sessions are told now, everybody else at the next login", n), err
+	n, err := mod.Set(ctx, by.Domain(), by, textOf(answer))
+	return fmt.Sprintf("%d sessions are told now, everybody else at the next login", n), told(err)
 }
 
 func (mod *Module) edit(ctx context.Context, by jid.JID, answer *dataform.Form) (string, error) {
-	text, err := textOf(answer)
-	if err != nil {
-		return "", err
-	}
-	return "changed", orNone(mod.Edit(ctx, by.Domain(), by, text))
+	return "changed", told(mod.Edit(ctx, by.Domain(), by, textOf(answer)))
 }
 
 func (mod *Module) remove(ctx context.Context, by jid.JID, _ *dataform.Form) (string, error) {
-	return "deleted", orNone(mod.Delete(ctx, by.Domain(), by))
+	return "deleted", told(mod.Delete(ctx, by.Domain(), by))
 }
 
-func orNone(err error) error {
-	if errors.Is(err, ErrNone) {
-		return stanza.ItemNotFound(strings.TrimPrefix(err.Error(), "announce: "))
+func textOf(answer *dataform.Form) string { return strings.Join(answer.Values("motd"), "\n") }
+
+// told is an error as an admin is told it.
+func told(err error) error {
+	if err == nil {
+		return nil
+	}
+	reason := strings.TrimPrefix(err.Error(), "announce: ")
+	switch {
+	case errors.Is(err, ErrNone):
+		return stanza.ItemNotFound(reason)
+	case errors.Is(err, ErrText):
+		return stanza.NotAcceptable(reason)
 	}
 	return err
 }

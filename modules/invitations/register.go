@@ -124,10 +124,16 @@ type request struct {
 	Password string `xml:"jabber:iq:register password"`
 }
 
-// query is registration by who has shown an invitation (XEP-0077 §3.1).
+// query is registration by who has shown an invitation (XEP-0077 §3.1). The form is for
+// everybody: there are clients that ask for it before they show what they have, and it
+// says no more than the stream's features do. XEP-0445 §4 leaves that open: it wants the token
+// before an account is made.
 func (mod *Module) query(ctx context.Context, s *c2s.Stream, iq *stanza.Stanza) (any, error) {
 	sh, ok := mod.shown.Get(s.Session())
-	if !ok || sh.domain != s.Host() {
+	switch ok = ok && sh.domain == s.Host(); {
+	case !ok && iq.Type == "get":
+		return form{Instructions: "Accounts are made by invitation only: show yours, and choose a name and a password."}, nil
+	case !ok:
 		return nil, stanza.NotAllowed("accounts are made by invitation only: show one first")
 	}
 	if iq.Type == "get" {

@@ -6,13 +6,15 @@
 // survives a restart if its client may resume, and goes with the session. Links that
 // were sent stay: who wants them withdrawn cancels first. It must not know where
 // files are, nor how they get there, nor who asks: it is called by the application,
-// from any goroutine. Calls may read storage.
+// from any goroutine, and by whoever wires the server for admins and for the ad-hoc
+// commands of users. Calls may read storage.
 //
 // It implements the sender's part of XEP-0447 (stateless file sharing) with the
 // metadata of XEP-0446 and, for clients that know neither, the link of XEP-0066;
 // and of XEP-0424 (message retraction).
 //
-// Start reading at [New]; message.go has what is sent.
+// Start reading at [New]; message.go has what is sent, commands.go what users are
+// asked.
 package offers
 
 import (
@@ -53,11 +55,38 @@ var (
 	ErrBadOffer = errors.New("offers: that can't be offered")
 )
 
-// Options are the bounds of a Module. What a session offers is at most 16 KiB in
+// Options are the settings of a Module. What a session offers is at most 16 KiB in
 // any case.
 type Options struct {
+	// Enabled lets admins offer files on behalf of sessions, and users by ad-hoc
+	// commands. A program that embeds the server can in any case. Default false.
+	Enabled   bool
 	Offers    int // of one session at a time, default 32
 	Receivers int // of one offer, default 32
+}
+
+// DefaultOptions returns the settings of a module that nobody configured.
+func DefaultOptions() Options {
+	var o Options
+	o.setDefaults()
+	return o
+}
+
+func (o *Options) setDefaults() {
+	if o.Offers == 0 {
+		o.Offers = 32
+	}
+	if o.Receivers == 0 {
+		o.Receivers = 32
+	}
+}
+
+// Validate says which setting makes no sense. Zero fields are fine.
+func (o Options) Validate() error {
+	if o.Offers < 0 || o.Receivers < 0 {
+		return errors.New("offers: bounds can't be negative")
+	}
+	return nil
 }
 
 // Module keeps the offers of one manager.
@@ -69,15 +98,10 @@ type Module struct {
 
 // New registers with m.
 func New(m *sessionmgr.Manager, o Options) (*Module, error) {
-	if o.Offers < 0 || o.Receivers < 0 {
-		return nil, errors.New("offers: bounds can't be negative")
+	if err := o.Validate(); err != nil {
+		return nil, err
 	}
-	if o.Offers == 0 {
-		o.Offers = 32
-	}
-	if o.Receivers == 0 {
-		o.Receivers = 32
-	}
+	o.setDefaults()
 	list, err := sessionmgr.NewKey[[]Offer](m, "offers.list", sessionmgr.KeyOptions{
 		Lifetime: sessionmgr.OfSession, Readers: sessionmgr.ReadByUser, MaxBytes: 16 << 10,
 	})
@@ -88,6 +112,29 @@ func New(m *sessionmgr.Manager, o Options) (*Module, error) {
 func (mod *Module) List(s *sessionmgr.Session) []Offer {
 	list, _ := mod.list.Get(s)
 	return slices.Clone(list)
+}
+
+// Enabled reports whether admins and users may offer files.
+func (mod *Module) Enabled() bool { return mod.o.Enabled }
+
+// Walk calls fn for every session that offers something, with what it offers, until
+// it returns false.
+func (mod *Module) Walk(fn func(s *sessionmgr.Session, list []Offer) bool) {
+	mod.m.Range(func(s *sessionmgr.Session) bool {
+		list := mod.List(s)
+		return len(list) == 0 || fn(s, list)
+	})
+}
+
+// Find returns the session that has an offer, nil where none has.
+func (mod *Module) Find(id string) (found *sessionmgr.Session) {
+	mod.Walk(func(s *sessionmgr.Session, list []Offer) bool {
+		if slices.ContainsFunc(list, func(o Offer) bool { return o.ID == id }) {
+			found = s
+		}
+		return found == nil
+	})
+	return found
 }
 
 // Add offers a file to some addresses, each of which gets the link as a message of

@@ -24,8 +24,9 @@ type target struct {
 	url     *url.URL
 	backlog *backlog
 	metrics *targetMetrics
-	failing bool // the worker: that posts fail was told
-	left    int  // the worker: how many events it had taken and not told at the end
+	failing bool  // the worker: that posts fail was told
+	left    int   // the worker: how many events it had taken and not told at the end
+	why     error // the worker: why, if it tried
 }
 
 func newTarget(h *Hook, u *url.URL, m *metrics) *target {
@@ -61,7 +62,7 @@ func (t *target) work() {
 }
 
 // deliver posts events until they are taken, or refused for good. It returns false when
-// the hook stops first.
+// the hook stops first: then they have been posted once more.
 func (t *target) deliver(some []events.Event) bool {
 	id := make([]byte, 12)
 	_, _ = rand.Read(id) // never fails (crypto/rand)
@@ -71,6 +72,7 @@ func (t *target) deliver(some []events.Event) bool {
 		return true
 	}
 	for wait := time.Second; ; wait = min(2*wait, t.hook.o.MaxBackoff) {
+		ending := t.hook.ending()
 		err := t.post(body)
 		switch {
 		case err == nil:
@@ -82,7 +84,8 @@ func (t *target) deliver(some []events.Event) bool {
 			t.backlog.over(some, false)
 			t.hook.o.Log.Error("a webhook target refuses events: they are dropped", "target", t.url.Host, "events", len(some), "err", err)
 			return true
-		case t.hook.run.Err() != nil:
+		case ending || t.hook.run.Err() != nil: // Stop tells it, in one line
+			t.why = err
 			return false
 		}
 		t.went(false, err)
@@ -91,7 +94,6 @@ func (t *target) deliver(some []events.Event) bool {
 		case <-pause.C:
 		case <-t.hook.stopping:
 			pause.Stop()
-			return false
 		}
 	}
 }

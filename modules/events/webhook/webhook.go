@@ -203,8 +203,27 @@ func (h *Hook) Start() {
 	}
 }
 
+// ending reports whether nothing is tried again.
+func (h *Hook) ending() bool {
+	select {
+	case <-h.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
 // lastPosts is how long the posts at the end may take in all.
 const lastPosts = 3 * time.Second
+
+// unmet is what is told of events that are left, and why if that is known.
+func (t *target) unmet(n int) []any {
+	args := []any{"target", t.url.Host, "events", n}
+	if t.why != nil {
+		args = append(args, "err", t.why)
+	}
+	return args
+}
 
 // Stop posts what waits, to targets that take it at once, for a few seconds or until
 // ctx ends. What is left waits in the store for the next process; without one it is
@@ -223,10 +242,10 @@ func (h *Hook) Stop(ctx context.Context) {
 		switch n := t.left + t.backlog.queue.Len(); {
 		case n == 0:
 		case h.o.Store != nil:
-			h.o.Log.Warn("events wait for a webhook target until the next start", "target", t.url.Host, "events", n)
+			h.o.Log.Warn("events wait for a webhook target until the next start", t.unmet(n)...)
 		default:
 			t.metrics.dropped.Add(float64(n))
-			h.o.Log.Warn("events were not told to a webhook target before the end", "target", t.url.Host, "events", n)
+			h.o.Log.Warn("events were not told to a webhook target before the end", t.unmet(n)...)
 		}
 	}
 }

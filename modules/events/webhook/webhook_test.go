@@ -138,6 +138,50 @@ func TestRetries(t *testing.T) {
 	})
 }
 
+// TestOnceMoreAtTheEnd: what waits is posted once more when the hook stops, also for a target
+// that is waited for; one that is down is tried once and told in one line.
+func TestOnceMoreAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down := errors.New("connection refused")
+		back := &answers{answer: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 0 {
+				return nil, down
+			}
+			return says(200)
+		}}
+		gone := &answers{answer: func(int, *http.Request) (*http.Response, error) { return nil, down }}
+		fresh := &answers{answer: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 0 {
+				return says(200)
+			}
+			return nil, down
+		}}
+		h, told := made(t, Options{Targets: []string{"https://back.example/", "https://gone.example/", "https://fresh.example/"}, Batch: 1,
+			Transport: byHost{"back.example": back, "gone.example": gone, "fresh.example": fresh}})
+		h.Start()
+		h.Put(session(0))
+		synctest.Wait() // two have failed and are waited for
+		h.Put(session(1))
+		before := time.Now()
+		h.Stop(t.Context())
+		if d := time.Since(before); d != 0 {
+			t.Errorf("the end took %v", d)
+		}
+		if back.count() != 3 || sessions(back.posts[1])+sessions(back.posts[2]) != "0 1 " || gone.count() != 2 {
+			t.Errorf("%d posts to the one that is back: %+v; %d to the one that isn't", back.count(), back.posts, gone.count())
+		}
+		for host, want := range map[string]int{"back.example": 1, "gone.example": 2, "fresh.example": 1} {
+			if n := strings.Count(told.String(), "level=WARN msg=\"a webhook target fails: events wait for it\" target="+host) +
+				strings.Count(told.String(), "level=WARN msg=\"events were not told to a webhook target before the end\" target="+host); n != want {
+				t.Errorf("%d lines about %s, want %d:\n%s", n, host, want, told)
+			}
+		}
+		if s := told.String(); !strings.Contains(s, "target=gone.example events=2 err=") {
+			t.Errorf("the log:\n%s", s)
+		}
+	})
+}
+
 // TestRefused: what a target will never take isn't posted again, and told as dropped
 // with what follows.
 func TestRefused(t *testing.T) {
