@@ -44,8 +44,10 @@ func New(streams *c2s.Server, m *sessionmgr.Manager) {
 		Before: func(_ context.Context, r *c2s.InlineRequest) { r.Binding.Inactive = true },
 	})
 	streams.Hooks.StreamFeatures.Add("clientstate", hook.Normal, func(_ context.Context, f *c2s.StreamFeatures) {
-		if f.State == c2s.Authenticated {
-			f.XML = append(f.XML, "<csi xmlns='"+NS+"'/>"...) // XEP-0352 §4.1
+		// XEP-0352 §4.1: after the client has authenticated. Behind a login that bound
+		// the session too there are features once more, and they are the last.
+		if f.State >= c2s.Authenticated {
+			f.XML = append(f.XML, "<csi xmlns='"+NS+"'/>"...)
 		}
 	})
 }
