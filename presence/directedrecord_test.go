@@ -200,6 +200,8 @@ func TestBlockedHearNothingOfDirected(t *testing.T) {
 // rooms is a service that keeps what it is given.
 type rooms struct{ in []string }
 
+func (r *rooms) Ready() error { return nil }
+
 func (r *rooms) Deliver(st *stanza.Stanza) error {
 	r.in = append(r.in, string(st.AppendTo(nil)))
 	return nil
