@@ -2,10 +2,13 @@ package sessionmgr
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"hash/maphash"
 	"math"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/jid"
@@ -27,74 +30,137 @@ const (
 // resent is what a session's account has sent before it. Nothing of it is kept
 // when it has done its work.
 type resent struct {
-	mu     sync.Mutex
-	hashes map[uint64]struct{} // nil: nothing is looked for
-	fresh  int
+	ready atomic.Bool // the log was read
+	mu    sync.Mutex  // held while it is
+	seen  []sighting  // by key in order; nil: nothing is looked for
+	fresh int
 }
+
+// sighting is a record of a message that the account has sent. Keys tell most
+// messages apart; which are the same is seen in the records.
+type sighting struct{ key, id uint64 }
 
 // looksBack reports whether handling a message means reading the log first.
 func (s *Session) looksBack(st *stanza.Stanza) bool {
-	return s.resent.Load() == nil && st.HasChild(stanza.NSStanzaID, "origin-id")
+	if !st.HasChild(stanza.NSStanzaID, "origin-id") {
+		return false
+	}
+	r := s.resent.Load()
+	if r == nil || !r.ready.Load() {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.seen) > 0 && len(r.like(s.m.originKey(st.AppendTo(nil)))) > 0
+}
+
+// like returns the records with a key. mu is held.
+func (r *resent) like(key uint64) []sighting {
+	byKey := func(x sighting, key uint64) int { return cmp.Compare(x.key, key) }
+	i, _ := slices.BinarySearchFunc(r.seen, key, byKey)
+	j := i
+	for j < len(r.seen) && r.seen[j].key == key {
+		j++
+	}
+	return r.seen[i:j]
 }
 
 // cameBefore reports whether a message was sent before, by a session of the
-// account that its client could not resume. The first call may read storage.
+// account that its client could not resume. It reads storage where looksBack says so.
 func (m *Manager) cameBefore(ctx context.Context, s *Session, st *stanza.Stanza) bool {
 	if st.Kind != stanza.Message || !st.HasChild(stanza.NSStanzaID, "origin-id") {
 		return false
 	}
 	r := s.resent.Load()
 	if r == nil {
-		r = m.lookBack(ctx, s)
-		s.resent.Store(r)
+		s.resent.CompareAndSwap(nil, new(resent))
+		r = s.resent.Load()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.hashes == nil {
+	if !r.ready.Load() {
+		r.seen = m.lookBack(ctx, s)
+		r.ready.Store(true)
+	}
+	if len(r.seen) == 0 {
 		return false
 	}
-	_, before := r.hashes[m.fingerprint(st)]
-	if before {
+	if m.sentAs(ctx, s, st, r.like(m.originKey(st.AppendTo(nil)))) {
 		r.fresh = 0
 		m.metrics.duplicates.Inc()
 		return true
 	}
 	if r.fresh++; r.fresh > resentQuiet {
-		r.hashes = nil
+		r.seen = nil
 	}
 	return false
 }
 
+// sentAs reports whether one of these records is the message.
+func (m *Manager) sentAs(ctx context.Context, s *Session, st *stanza.Stanza, like []sighting) bool {
+	account := s.JID().Bare()
+	for _, x := range like {
+		b, err := m.logs.Get(ctx, account.String(), x.id)
+		if err != nil {
+			continue // it is not in the log any more, or that is told elsewhere
+		}
+		rec, err := viewRecord(b)
+		if err != nil {
+			continue
+		}
+		old, err := rec.parse()
+		if err == nil && old.From.Bare() == account && m.fingerprint(old) == m.fingerprint(st) {
+			return true
+		}
+	}
+	return false
+}
+
+// originKey is a number for the origin-id of a rendered message (XEP-0359 §3), from
+// its bytes as they stand: what a client sends again is the same to the byte.
+func (m *Manager) originKey(raw []byte) uint64 {
+	i := bytes.Index(raw, []byte("<origin-id"))
+	if i < 0 { // it has a prefix
+		i = max(0, bytes.Index(raw, []byte("origin-id")))
+	}
+	raw = raw[i:]
+	if end := bytes.IndexByte(raw, '>'); end >= 0 {
+		raw = raw[:end]
+	}
+	return maphash.Bytes(m.registry.seed, raw)
+}
+
 // lookBack reads what the account has sent lately, if it has lost a session that
 // could have been resumed.
-func (m *Manager) lookBack(ctx context.Context, s *Session) *resent {
-	r := new(resent)
+func (m *Manager) lookBack(ctx context.Context, s *Session) (seen []sighting) {
 	account := s.JID().Bare()
 	if lost, err := m.lostSession(ctx, account, s); err != nil || !lost {
-		return r
+		return nil
 	}
 	m.barrier(ctx) // what the others have sent is in the log
-	r.hashes = make(map[uint64]struct{})
-	since := time.Now().Add(-resentFor)
+	since, name := time.Now().Add(-resentFor), []byte(account.String())
 	looked := 0
 	err := m.logs.ScanReverse(ctx, account.String(), math.MaxUint64, func(id uint64, b []byte) bool {
 		rec, err := viewRecord(b)
 		if looked++; looked > resentRecords || err == nil && rec.at.Before(since) {
 			return false
 		}
-		if err != nil || !bytes.Contains(rec.raw, []byte("origin-id")) { // most are not worth parsing
-			return true
-		}
-		if st, err := rec.parse(); err == nil && st.From.Bare() == account && st.HasChild(stanza.NSStanzaID, "origin-id") {
-			r.hashes[m.fingerprint(st)] = struct{}{}
+		// After a restart every session comes here with its first message: nothing is
+		// parsed.
+		if err == nil && (rec.outgoing() || bytes.Count(startTag(rec.raw), name) > 1) && bytes.Contains(rec.raw, []byte("origin-id")) {
+			seen = append(seen, sighting{m.originKey(rec.raw), id})
 		}
 		return true
 	})
 	if err != nil {
 		s.Log().Error("the log can't be searched for what was sent before", "err", err)
 	}
-	return r
+	slices.SortFunc(seen, func(a, b sighting) int { return cmp.Compare(a.key, b.key) })
+	return seen
 }
+
+// startTag returns the first tag of a rendered stanza, with its addresses.
+func startTag(raw []byte) []byte { return raw[:bytes.IndexByte(raw, '>')+1] }
 
 // barrier waits until everything submitted before is in the store.
 func (m *Manager) barrier(ctx context.Context) {
