@@ -14,8 +14,11 @@ const newcomerTime = 3 * time.Second
 // newcomer returns for how long yet a session's messages wait for its presence, 0
 // for not at all. Runs with the token.
 func (s *Session) newcomer() time.Duration {
-	if s.epoch > 0 || s.reach.Load() != unreachable || s.ledger == nil || !s.ledger.owes() {
+	if s.reach.Load() != unreachable || s.ledger == nil || !s.ledger.owes() {
 		return 0
+	}
+	if s.epoch > 0 { // it has a new stream, perhaps because the server ended before the client got so far
+		return max(0, s.m.patience-time.Since(time.Unix(0, s.absence.Load().away.Load())))
 	}
 	s.mu.Lock()
 	bound := time.Unix(0, s.created).Add(time.Duration(s.way.bound) * time.Millisecond)

@@ -40,8 +40,8 @@ func (m *Manager) planOpening(s *Session) *opening {
 			return o
 		}
 	}
-	if o.l.catching != nil || o.l.owes() && s.reach.Load() >= 0 {
-		return o // what is owed comes before what is the session's own
+	if reach := s.reach.Load(); o.l.catching != nil || o.l.owes() && (reach >= 0 || reach == unreachable) {
+		return o // what is owed comes before what is the session's own, see newcomer.go too
 	}
 	c, w, bound, over := m.planLog(s, o.l)
 	if !over && c != nil {
@@ -118,6 +118,9 @@ func (m *Manager) deliverOpening(s *Session, o *opening) (caught bool) {
 	}
 	if !caught {
 		s.pulling = false
+		if left := s.newcomer(); left > 0 {
+			p.in(left, func() { m.startPull(s) })
+		}
 		m.startPull(s)
 	}
 	return caught

@@ -3,6 +3,7 @@ package sessionmgr
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"weir/stanza"
 	"weir/storage"
@@ -251,4 +252,48 @@ func TestPullsWhereNothingCanBeClaimed(t *testing.T) {
 	juliet.want("typing")
 	juliet.ack(1)
 	juliet.want("left")
+}
+
+// Nor by what was sent to the full address of a session that had not come to say that
+// it is available when its stream, or the server, was gone.
+func TestOwedBeforeTheQueueOfANewcomer(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("killed %v", killed), func(t *testing.T) {
+			h := newHouse(t)
+			romeo := h.online("romeo@verona.lit/b", 0)
+			romeo.enable()
+			romeo.send("<message to='juliet@verona.lit' type='chat'><body>first</body></message>")
+			juliet := h.bind("juliet@verona.lit/a")
+			id := juliet.enable()
+			romeo.send("<message to='juliet@verona.lit/a' type='chat'><body>second</body></message>")
+			h.settle()
+			juliet.want()
+			juliet.cut()
+			if killed {
+				h = newHouseOn(t, h.store)
+				if err := h.Restore(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			juliet = h.mustResume("juliet@verona.lit", id, 0)
+			juliet.want()
+			juliet.available(0)
+			juliet.want("first", "second")
+		})
+	}
+}
+
+// Who never says so gets what is its own all the same.
+func TestNewcomerThatSaysNothing(t *testing.T) {
+	h := newHouse(t)
+	h.patience = 50 * time.Millisecond
+	romeo := h.online("romeo@verona.lit/b", 0)
+	romeo.enable()
+	romeo.send("<message to='juliet@verona.lit' type='chat'><body>first</body></message>")
+	juliet := h.bind("juliet@verona.lit/a")
+	id := juliet.enable()
+	juliet.cut()
+	romeo.send("<message to='juliet@verona.lit/a' type='chat'><body>second</body></message>")
+	juliet = h.mustResume("juliet@verona.lit", id, 0)
+	h.until(func() bool { return len(juliet.got()) == 1 })
 }

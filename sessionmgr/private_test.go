@@ -20,6 +20,7 @@ func TestBouncesSurviveTheProcess(t *testing.T) {
 	h := newHouse(t)
 	romeo := h.bind("romeo@verona.lit/orchard")
 	id := romeo.enable()
+	romeo.available(0)
 	romeo.sendToNobody(1)
 	romeo.sendToNobody(2)
 	h.settle()
@@ -52,6 +53,7 @@ func TestRefusalsSurviveTheProcess(t *testing.T) {
 	h := newHouse(t)
 	romeo := h.bind("romeo@verona.lit/orchard")
 	id := romeo.enable()
+	romeo.available(0)
 	refused, err := stanza.Parse([]byte("<message id='m1' to='juliet@verona.lit' type='chat'><body>love</body></message>"))
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +78,7 @@ func TestBounceAfterTheLinkIsGone(t *testing.T) {
 	h := newHouse(t)
 	romeo, juliet := h.bind("romeo@verona.lit/orchard"), h.online("juliet@verona.lit/balcony", 0)
 	id := romeo.enable()
+	romeo.available(0)
 	romeo.cut()
 	for i := range 3 {
 		juliet.send(fmt.Sprintf("<message to='romeo@verona.lit/orchard' id='e%d' type='error'><error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>", i))
@@ -164,6 +167,7 @@ func TestBounceOfAFullLog(t *testing.T) {
 	h := newHouse(t, func(o *Options) { o.MaxLog = 1000 })
 	romeo := h.bind("romeo@verona.lit/orchard")
 	id := romeo.enable()
+	romeo.available(0)
 	for i := range 3 {
 		romeo.send(fmt.Sprintf("<message to='juliet@verona.lit' id='m%d'><body>%s</body></message>", i, strings.Repeat("x", 300)))
 	}
