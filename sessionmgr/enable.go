@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"time"
 
 	"weir/stanza"
@@ -33,11 +34,14 @@ type EnableRequest struct {
 // client wants to be able to resume, for most at the longest (0: as long as the
 // server likes). answer is called when that is durable and before anything is
 // numbered. It waits for the store; meanwhile the stream must not read. An error
-// is a stanza.Error.
+// is a stanza.Error, or ErrGone: the session has ended, and its stream says why.
 func (m *Manager) Enable(ctx context.Context, s *Session, link Link, resume bool, most time.Duration, answer func(Enabled)) error {
 	r := &EnableRequest{Resume: resume, Most: most, Answer: answer, done: make(chan struct{})}
 	m.pipe.run(func() { m.enableNow(s, link, r) })
 	<-r.done
+	if errors.Is(r.Err, ErrGone) {
+		return r.Err
+	}
 	if r.Err != nil {
 		return m.handlingError(ctx, r.Err)
 	}
@@ -48,7 +52,11 @@ func (m *Manager) Enable(ctx context.Context, s *Session, link Link, resume bool
 // enableNow begins what Enable does and returns; the request's done is closed
 // when it has come to its end. Runs with the token.
 func (m *Manager) enableNow(s *Session, link Link, r *EnableRequest) {
-	if s.sm != nil || s.enabling || s.ledger == nil || !s.attachedTo(link) {
+	switch {
+	case s.ledger == nil || !s.attachedTo(link):
+		r.end(ErrGone)
+		return
+	case s.sm != nil || s.enabling:
 		r.end(stanza.UnexpectedRequest("stream management is on already"))
 		return
 	}
