@@ -366,7 +366,11 @@ func (m *Manager) farewell(s *Session, bound bool) {
 		s.Log().Error("handler failed", "err", err)
 	}
 	m.FlushTouched()
-	s.Log().Debug("session ended", "jid", s.JID(), "cause", why.String())
+	level := slog.LevelDebug
+	if why.Code == Expired { // it had no connection whose end was told
+		level = slog.LevelInfo
+	}
+	s.Log().Log(s.Context(), level, "session ended", "jid", s.JID(), "cause", why.String())
 }
 
 // closeAll ends every session with system-shutdown, at once.
