@@ -48,6 +48,32 @@ func TestLastUse(t *testing.T) {
 			t.Errorf("stored as %v ago in %d commits", d, st.commits-before)
 		}
 
+		// A password login that asks for no token is a use too; within the minute only
+		// what is new is written.
+		renamed := someAgent
+		renamed.Software = "Another"
+		for _, a := range []UserAgent{renamed, someAgent} {
+			before = st.commits
+			if given := byPassword(t, s, a, ""); given.Value != "" {
+				t.Error("a token for who asks for none")
+			}
+			if all, err := s.Devices(t.Context(), juliet()); err != nil || len(all) != 1 || all[0].Software != a.Software {
+				t.Errorf("after a login by password: %+v, %v", all, err)
+			}
+			time.Sleep(useDelay)
+			synctest.Wait()
+			if d, err := s.fetchDevice(t.Context(), juliet(), id); err != nil || d.software != a.Software || st.commits-before != 1 {
+				t.Errorf("stored with %d commits: %+v, %v", st.commits-before, d, err)
+			}
+		}
+		before = st.commits
+		byPassword(t, s, someAgent, "")
+		time.Sleep(useDelay)
+		synctest.Wait()
+		if n := st.commits - before; n != 0 {
+			t.Errorf("%d commits for nothing new", n)
+		}
+
 		older(t, s, time.Hour)
 		login()
 		if _, err := s.RevokeDevice(t.Context(), juliet(), id); err != nil {
