@@ -94,3 +94,28 @@ func TestLastUse(t *testing.T) {
 		}
 	})
 }
+
+// Devices whose tokens are good for nothing are not listed, and revoking takes them
+// away all the same.
+func TestOnlyGoodDevicesAreListed(t *testing.T) {
+	for name, spoil := range map[string]func(*Service){
+		"expired":   func(s *Service) { older(t, s, 2*s.opts.TokenLife) },
+		"no tokens": func(s *Service) { s.opts.TokenLife = -1 },
+	} {
+		s, _ := newService(t, cheap())
+		byPassword(t, s, someAgent, none)
+		if all, err := s.Devices(t.Context(), juliet()); err != nil || len(all) != 1 {
+			t.Fatalf("%s: %+v, %v", name, all, err)
+		}
+		spoil(s)
+		if all, err := s.Devices(t.Context(), juliet()); err != nil || len(all) != 0 {
+			t.Errorf("%s: listed %+v, %v", name, all, err)
+		}
+		if gone, err := s.RevokeDevice(t.Context(), juliet(), ""); err != nil || len(gone) != 0 {
+			t.Errorf("%s: revoked %+v, %v", name, gone, err)
+		}
+		if all, err := s.devicesOf(t.Context(), juliet()); err != nil || len(all) != 0 {
+			t.Errorf("%s: left are %+v, %v", name, all, err)
+		}
+	}
+}
