@@ -46,7 +46,7 @@ func deviceListCommand() *cobra.Command {
 				return writeJSON(cmd.OutOrStdout(), all)
 			}
 			if len(all) == 0 {
-				_, err := fmt.Fprintln(cmd.ErrOrStderr(), "no devices: every login needs the password, and no session is of a device with a name")
+				_, err := fmt.Fprintln(cmd.ErrOrStderr(), "no devices: every login needs the password")
 				return err
 			}
 			var rows [][]string
