@@ -38,8 +38,10 @@ func (m *Manager) Restore(ctx context.Context) error {
 		if err != nil {
 			m.log.Error("the sessions of an account can't be restored", "account", account, "err", err)
 		}
-		if n += k; len(sentences) > 0 {
-			out, judged = append(out, condemned...), append(judged, account)
+		n += k
+		out = append(out, condemned...)
+		if len(sentences) > 0 && err == nil { // else they hold for what may come back another time
+			judged = append(judged, account)
 		}
 	}
 	m.restored.Store(true)

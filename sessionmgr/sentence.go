@@ -142,14 +142,14 @@ func condemn(s *Session, sentences map[string]Cause) (c condemned, is bool) {
 // it, and forgets the sentences of accounts behind that: in the pipeline's order, so
 // no crash leaves a session without its sentence, or a sentence for sessions to come.
 func (m *Manager) execute(all []condemned, accounts []string) {
-	if len(accounts) == 0 {
-		return
-	}
 	for _, c := range all {
 		c.Log().Info("a session is not restored", "jid", c.JID(), "cause", c.why.String())
 		if err := m.Kick(c.Session, c.why, nil); err != nil {
 			c.Log().Error("a session goes on that was to end", "err", err)
 		}
+	}
+	if len(accounts) == 0 {
+		return
 	}
 	var b storage.Batch
 	for _, account := range accounts {
