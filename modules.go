@@ -164,7 +164,9 @@ func (s *Server) accountChanged(ctx context.Context, c auth.AccountChange) {
 	case auth.AccountCreated: // nobody is logged in to it
 		return
 	}
-	s.endSessions(ctx, c)
+	if err := s.endSessions(ctx, c); err != nil {
+		s.Log.Error("the sleeping sessions of an account stay: they can be resumed after the next start", "account", c.JID, "change", c.Kind, "err", err)
+	}
 	if c.Kind != auth.AccountDeleted {
 		return
 	}
@@ -184,11 +186,12 @@ func (m *modules) tables() []storage.Table {
 
 // endSessions ends the sessions of an account, but for the one in which its owner
 // has just given it another password.
-func (s *Server) endSessions(ctx context.Context, c auth.AccountChange) {
+func (s *Server) endSessions(ctx context.Context, c auth.AccountChange) error {
 	var spared *sessionmgr.Session
 	if c.Kind == auth.PasswordChanged {
 		spared, _ = sessionmgr.FromContext(ctx)
 	}
-	s.Sessions.KickAll(sessionmgr.Filter{Account: c.JID, Where: func(x *sessionmgr.Session) bool { return x != spared }},
-		sessionmgr.Cause{Code: sessionmgr.AccountGone, Text: c.Kind.String()}, &stream.Error{Err: "not-authorized"})
+	return s.Sessions.Revoke(ctx, sessionmgr.Revocation{
+		Account: c.JID, Spared: spared, Cause: sessionmgr.Cause{Code: sessionmgr.AccountGone, Text: c.Kind.String()}, Goodbye: &stream.NotAuthorized,
+	})
 }

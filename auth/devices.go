@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"weir/jid"
@@ -20,13 +21,14 @@ type Device struct {
 	Software string // as the client calls itself
 	Name     string // as the client calls the device
 	Created  time.Time
-	Used     time.Time  // when it last logged in by token, about
+	Used     time.Time  // when it last logged in, about
 	Addr     netip.Addr // from where
 	Expires  time.Time  // when it may no longer, unless it is used before
 }
 
-// Devices lists the devices of an account in order of their ids. It returns
-// ErrNoAccount or an error of the store.
+// Devices lists the devices of an account that may log in without the password, in
+// order of their ids, and those that can't be read. It returns ErrNoAccount or an
+// error of the store.
 func (s *Service) Devices(ctx context.Context, j jid.JID) ([]Device, error) {
 	j, err := account(j)
 	if err != nil {
@@ -35,9 +37,18 @@ func (s *Service) Devices(ctx context.Context, j jid.JID) ([]Device, error) {
 	if _, err := s.read(ctx, j); err != nil {
 		return nil, err
 	}
-	return s.devicesOf(ctx, j)
+	all, err := s.devicesOf(ctx, j)
+	now := time.Now()
+	return slices.DeleteFunc(all, func(d Device) bool { return !s.listed(d, now) }), err
 }
 
+// listed reports whether a device's tokens are good for something. One that can't be
+// read is listed so that it can be taken away.
+func (s *Service) listed(d Device, now time.Time) bool {
+	return d.Expires.IsZero() || s.opts.TokenLife > 0 && now.Before(d.Expires)
+}
+
+// devicesOf lists the devices that there are records of.
 func (s *Service) devicesOf(ctx context.Context, j jid.JID) (all []Device, err error) {
 	err = s.devices.All(ctx, j.String(), func(id string, rec []byte) bool {
 		d, err := decodeDevice(rec)
@@ -68,23 +79,32 @@ func (s *Service) RevokeDevice(ctx context.Context, j jid.JID, id string) ([]Dev
 	mu := s.deviceLock(j)
 	mu.Lock()
 	defer mu.Unlock()
-	all, err := s.Devices(ctx, j)
+	if _, err := s.read(ctx, j); err != nil {
+		return nil, err
+	}
+	all, err := s.devicesOf(ctx, j)
 	if err != nil {
 		return nil, err
 	}
 	var gone []Device
 	var b storage.Batch
+	now := time.Now()
 	for _, d := range all {
-		if id == "" || d.ID == id {
+		if id != "" && d.ID != id {
+			continue
+		}
+		s.devices.Delete(&b, j.String(), d.ID) // also where its tokens would be good again with other settings
+		if s.listed(d, now) {
 			gone = append(gone, d)
-			s.devices.Delete(&b, j.String(), d.ID)
 		}
 	}
-	switch {
-	case len(gone) == 0 && id != "":
-		return nil, ErrNoDevice
-	case len(gone) == 0:
-		return nil, nil
+	if len(b.Ops) > 0 {
+		if err := s.commit(&b); err != nil {
+			return nil, err
+		}
 	}
-	return gone, s.commit(&b)
+	if len(gone) == 0 && id != "" {
+		return nil, ErrNoDevice
+	}
+	return gone, nil
 }

@@ -34,6 +34,20 @@ func (u use) note(d *device) {
 	d.used, d.addr, d.software, d.name = u.at, u.addr, u.software, u.name
 }
 
+// news reports whether a use is worth being written for a device: one from elsewhere
+// or under another name always is, another one once in a while.
+func (u use) news(d *device) bool {
+	return u.at.Sub(d.used) >= usedEvery || u.addr != d.addr || u.software != d.software || u.name != d.name
+}
+
+// useOf is the use of a device that a login is.
+func (s *Service) useOf(w Wish, now time.Time) use {
+	if s.opts.AnonymousDevices { // XEP-0494 §6
+		return use{at: now}
+	}
+	return use{now, w.Addr.Unmap(), w.Agent.Software, w.Agent.Device}
+}
+
 // usedDevice names a device.
 type usedDevice struct {
 	account jid.JID
@@ -47,7 +61,7 @@ type lastUses struct {
 	timer *time.Timer // nil where nothing waits
 }
 
-// used has the use of a device be written.
+// used has the use of a device be written, if it has tokens. It reads nothing.
 func (s *Service) used(d usedDevice, u use) {
 	x := &s.uses
 	x.mu.Lock()
@@ -87,13 +101,14 @@ func (s *Service) writeUses() {
 	}
 }
 
-// writeUse writes one, where the device is still there and was not used since.
+// writeUse writes one, where the device is there, was not used since, and that is
+// news.
 func (s *Service) writeUse(key usedDevice, u use) error {
 	mu := s.deviceLock(key.account)
 	mu.Lock()
 	defer mu.Unlock()
 	d, err := s.fetchDevice(context.Background(), key.account, key.id)
-	if err != nil || d == nil || !d.used.Before(u.at) {
+	if err != nil || d == nil || !d.used.Before(u.at) || !u.news(d) {
 		return err
 	}
 	u.note(d)

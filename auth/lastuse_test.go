@@ -48,6 +48,32 @@ func TestLastUse(t *testing.T) {
 			t.Errorf("stored as %v ago in %d commits", d, st.commits-before)
 		}
 
+		// A password login that asks for no token is a use too; within the minute only
+		// what is new is written.
+		renamed := someAgent
+		renamed.Software = "Another"
+		for _, a := range []UserAgent{renamed, someAgent} {
+			before = st.commits
+			if given := byPassword(t, s, a, ""); given.Value != "" {
+				t.Error("a token for who asks for none")
+			}
+			if all, err := s.Devices(t.Context(), juliet()); err != nil || len(all) != 1 || all[0].Software != a.Software {
+				t.Errorf("after a login by password: %+v, %v", all, err)
+			}
+			time.Sleep(useDelay)
+			synctest.Wait()
+			if d, err := s.fetchDevice(t.Context(), juliet(), id); err != nil || d.software != a.Software || st.commits-before != 1 {
+				t.Errorf("stored with %d commits: %+v, %v", st.commits-before, d, err)
+			}
+		}
+		before = st.commits
+		byPassword(t, s, someAgent, "")
+		time.Sleep(useDelay)
+		synctest.Wait()
+		if n := st.commits - before; n != 0 {
+			t.Errorf("%d commits for nothing new", n)
+		}
+
 		older(t, s, time.Hour)
 		login()
 		if _, err := s.RevokeDevice(t.Context(), juliet(), id); err != nil {
@@ -67,4 +93,29 @@ func TestLastUse(t *testing.T) {
 			t.Errorf("%d wait", n)
 		}
 	})
+}
+
+// Devices whose tokens are good for nothing are not listed, and revoking takes them
+// away all the same.
+func TestOnlyGoodDevicesAreListed(t *testing.T) {
+	for name, spoil := range map[string]func(*Service){
+		"expired":   func(s *Service) { older(t, s, 2*s.opts.TokenLife) },
+		"no tokens": func(s *Service) { s.opts.TokenLife = -1 },
+	} {
+		s, _ := newService(t, cheap())
+		byPassword(t, s, someAgent, none)
+		if all, err := s.Devices(t.Context(), juliet()); err != nil || len(all) != 1 {
+			t.Fatalf("%s: %+v, %v", name, all, err)
+		}
+		spoil(s)
+		if all, err := s.Devices(t.Context(), juliet()); err != nil || len(all) != 0 {
+			t.Errorf("%s: listed %+v, %v", name, all, err)
+		}
+		if gone, err := s.RevokeDevice(t.Context(), juliet(), ""); err != nil || len(gone) != 0 {
+			t.Errorf("%s: revoked %+v, %v", name, gone, err)
+		}
+		if all, err := s.devicesOf(t.Context(), juliet()); err != nil || len(all) != 0 {
+			t.Errorf("%s: left are %+v, %v", name, all, err)
+		}
+	}
 }

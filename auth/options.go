@@ -57,7 +57,8 @@ type Options struct {
 	// TokenLife is how long a client may log in by token, without the password,
 	// after it was last given a new one, which is once a day when it is used, and
 	// after half of that time where that is sooner; a second to 10 years, default 30
-	// days. Negative: nobody gets tokens.
+	// days, which 0 stands for too. Negative: nobody gets tokens, and those that were
+	// given are good for nothing as long as that is set.
 	TokenLife time.Duration
 	// MaxDevices is how many installations of clients may have tokens of an
 	// account; a new one takes the place of that which wasn't used for longest.

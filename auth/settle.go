@@ -26,7 +26,7 @@ const (
 	// tokenAge is after which time in use a token is replaced at the latest
 	// (XEP-0484 §3.5).
 	tokenAge = 24 * time.Hour
-	// usedEvery is how exactly the last use of a device is kept.
+	// usedEvery is how exactly the time of a device's last use is kept.
 	usedEvery = time.Minute
 	// deviceLocks is a power of two: enough that unrelated accounts rarely meet.
 	deviceLocks = 64
@@ -38,7 +38,7 @@ func (s *Service) deviceLock(account jid.JID) *sync.Mutex {
 	return &s.deviceLocks[s.cache.index(account)%deviceLocks]
 }
 
-// Settle ends a login by token, and hands out tokens: it notes that the token was
+// Settle ends a login by token, and hands out tokens: it notes that the device was
 // used, takes those away that it replaces, and makes a new one where the client
 // asks for one or the token is due for that. Call it once, when Step has reported
 // done and before the client is told. It waits for the store only where something
@@ -49,7 +49,13 @@ func (x *Exchange) Settle(ctx context.Context, w Wish) (Token, error) {
 	if w.Agent.ID == "" {
 		wanted = nil // XEP-0484 §4.1: tokens are a device's
 	}
-	if !x.done || x.token == nil && wanted == nil {
+	if !x.done {
+		return Token{}, nil
+	}
+	if x.token == nil && wanted == nil {
+		if w.Agent.ID != "" { // it may have a token all the same: who writes it looks
+			s.used(usedDevice{x.claimed, s.DeviceID(x.claimed, w.Agent.ID)}, s.useOf(w, time.Now()))
+		}
 		return Token{}, nil
 	}
 	mu := s.deviceLock(x.claimed)
@@ -107,14 +113,9 @@ func (x *Exchange) settle(ctx context.Context, w Wish, wanted *tokenMechanism) (
 			s.makeDeviceRoom(ctx, &b, x.claimed, now)
 		}
 	}
-	last := use{now, w.Addr.Unmap(), w.Agent.Software, w.Agent.Device}
-	if s.opts.AnonymousDevices { // XEP-0494 §6
-		last = use{at: now}
-	}
+	last := s.useOf(w, now)
 	if !durable {
-		if now.Sub(d.used) >= usedEvery || d.addr != last.addr {
-			s.used(usedDevice{x.claimed, id}, last)
-		}
+		s.used(usedDevice{x.claimed, id}, last)
 		return given, nil
 	}
 	last.note(&d)

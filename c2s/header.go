@@ -176,6 +176,9 @@ func (s *Stream) checkAddress(tok *xmlstream.Token, from jid.JID) (host string, 
 		// logged in.
 		return host, streamError(stream.NotAuthorized, "a restarted stream must be for the same host")
 	}
+	if !from.IsZero() && from.Domain() != host { // XEP-0388 §2.1
+		return host, streamError(stream.InvalidFrom, "'from' is of another domain than 'to'")
+	}
 	if !from.IsZero() && !s.neg.account.IsZero() && from.Bare() != s.neg.account {
 		return host, streamError(stream.InvalidFrom, "'from' is not who logged in") // RFC 6120 §4.9.3.9
 	}

@@ -97,6 +97,7 @@ func TestRestartForAnother(t *testing.T) {
 		{"other host of ours", header("mantua.lit"), "not-authorized"},
 		{"other host", header("venice.lit"), "host-unknown"},
 		{"no host", header(""), "improper-addressing"},
+		{"account of another domain", strings.Replace(headerVerona, " to=", " from='juliet@mantua.lit' to=", 1), "invalid-from"},
 		{"other account", strings.Replace(headerVerona, " to=", " from='romeo@verona.lit' to=", 1), "invalid-from"},
 		{"no header", bindIQ, "invalid-namespace"},
 		{"closing tag", "</stream:stream>", "not-well-formed"},

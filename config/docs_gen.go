@@ -18,7 +18,7 @@ var docs = map[string]string{
 	"auth.min_password":            "MinPassword is the shortest password accepted when one is set, in characters; default 8.",
 	"auth.sha1":                    "SHA1 keeps keys for SCRAM-SHA-1 and offers it, for older clients. Accounts made while it was off can't use it before their next login by PLAIN, by a client that upgrades (XEP-0480), or their next password. Default true in DefaultOptions.",
 	"auth.sha1_iterations":         "SHA1Iterations is Iterations for SCRAM-SHA-1, at least 4,096; default 10,000, and raised in the same way. The server never needs it at login, but it is half of the cost of making an account: 4,096 makes a bulk import 40 % faster, and a stolen store cheaper to search.",
-	"auth.token_life":              "TokenLife is how long a client may log in by token, without the password, after it was last given a new one, which is once a day when it is used, and after half of that time where that is sooner; a second to 10 years, default 30 days. Negative: nobody gets tokens.",
+	"auth.token_life":              "TokenLife is how long a client may log in by token, without the password, after it was last given a new one, which is once a day when it is used, and after half of that time where that is sooner; a second to 10 years, default 30 days, which 0 stands for too. Negative: nobody gets tokens, and those that were given are good for nothing as long as that is set.",
 	"blocking":                     "Blocking bounds the lists of whom accounts block.",
 	"blocking.max_bytes":           "of those addresses, default 64 KiB",
 	"blocking.max_items":           "addresses that an account blocks, default 1,000",

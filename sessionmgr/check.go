@@ -31,6 +31,9 @@ func CheckRecord(table, item string, rec []byte) error {
 		return err
 	case tableSession:
 		return checkSessionRecord(item, rec)
+	case tableSentence:
+		_, err := readSentence(rec)
+		return err
 	}
 	return nil
 }

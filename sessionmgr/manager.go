@@ -134,6 +134,7 @@ type Manager struct {
 	logs         storage.Log
 	ids          *storage.IDs
 	sessions     sessionStore
+	sentences    storage.Map
 	accounts     Accounts
 	contacts     Contacts
 	domains      map[string]bool
@@ -166,6 +167,7 @@ type Manager struct {
 	retirement atomic.Pointer[time.Timer] // of the next round; nil before the first is set
 	stopping   atomic.Bool
 	draining   atomic.Bool
+	restored   atomic.Bool // Restore has brought back what there was
 	blocking   atomic.Bool // some session has had a list of whom it blocks
 
 	touchMu     sync.Mutex // guards the two below
@@ -186,14 +188,15 @@ func New(o Options, st storage.Store, accounts Accounts) (*Manager, error) {
 	m := &Manager{
 		o: o, log: o.Log, ctx: context.Background(),
 		store: st, logs: storage.NewLog(st, tableLog), ids: ids, accounts: accounts,
-		domains:  make(map[string]bool, len(o.Domains)),
-		iqs:      make(map[iqKey]*IQHandler),
-		features: make(map[Scope][]string),
-		registry: newRegistry(),
-		sessions: sessionStore{storage.NewMap(st, tableSession)},
-		ledgers:  ledgers{cursors: storage.NewKeyVal(st, tableCursor), prefs: storage.NewKeyVal(st, tablePrefs), attributes: storage.NewKeyVal(st, tableAttributes), logs: storage.NewLog(st, tableLog), byJID: make(map[jid.JID]*ledger), forgetting: make(map[jid.JID]chan struct{})},
-		metrics:  newMetrics(o.Metrics),
-		patience: newcomerTime,
+		domains:   make(map[string]bool, len(o.Domains)),
+		iqs:       make(map[iqKey]*IQHandler),
+		features:  make(map[Scope][]string),
+		registry:  newRegistry(),
+		sessions:  sessionStore{storage.NewMap(st, tableSession)},
+		sentences: storage.NewMap(st, tableSentence),
+		ledgers:   ledgers{cursors: storage.NewKeyVal(st, tableCursor), prefs: storage.NewKeyVal(st, tablePrefs), attributes: storage.NewKeyVal(st, tableAttributes), logs: storage.NewLog(st, tableLog), byJID: make(map[jid.JID]*ledger), forgetting: make(map[jid.JID]chan struct{})},
+		metrics:   newMetrics(o.Metrics),
+		patience:  newcomerTime,
 	}
 	m.pipe.m = m
 	m.policies.Store(&policies{Set: new(policy.Set)})
@@ -363,7 +366,11 @@ func (m *Manager) farewell(s *Session, bound bool) {
 		s.Log().Error("handler failed", "err", err)
 	}
 	m.FlushTouched()
-	s.Log().Debug("session ended", "jid", s.JID(), "cause", why.String())
+	level := slog.LevelDebug
+	if why.Code == Expired { // it had no connection whose end was told
+		level = slog.LevelInfo
+	}
+	s.Log().Log(s.Context(), level, "session ended", "jid", s.JID(), "cause", why.String())
 }
 
 // closeAll ends every session with system-shutdown, at once.
@@ -419,7 +426,7 @@ func (m *Manager) Refusing() bool { return m.stopping.Load() || m.draining.Load(
 func (m *Manager) Forget(ctx context.Context, bare jid.JID, tables ...storage.Table) error {
 	var b storage.Batch
 	storage.DeleteAccount(&b, bare.String(), append(tables, m.logs.Table(), m.ledgers.cursors.Table(),
-		m.ledgers.prefs.Table(), m.ledgers.attributes.Table(), m.sessions.records.Table())...)
+		m.ledgers.prefs.Table(), m.ledgers.attributes.Table(), m.sessions.records.Table(), m.sentences.Table())...)
 	forgotten := m.ledgers.forget(bare)
 	done := make(chan error, 1)
 	m.pipe.run(func() {

@@ -27,13 +27,25 @@ func (m *Manager) Restore(ctx context.Context) error {
 		return fmt.Errorf("sessionmgr: stored sessions: %w", err)
 	}
 	n := 0
+	var out []condemned
+	var judged []string
 	for _, account := range accounts {
-		k, err := m.restoreAccount(ctx, account)
+		sentences, err := m.sentencesOf(ctx, account)
+		if err != nil { // better no server than one that lets in who was locked out
+			return fmt.Errorf("sessionmgr: sentences about the sessions of %s: %w", account, err)
+		}
+		k, condemned, err := m.restoreAccount(ctx, account, sentences)
 		if err != nil {
 			m.log.Error("the sessions of an account can't be restored", "account", account, "err", err)
 		}
 		n += k
+		out = append(out, condemned...)
+		if len(sentences) > 0 && err == nil { // else they hold for what may come back another time
+			judged = append(judged, account)
+		}
 	}
+	m.restored.Store(true)
+	m.execute(out, judged)
 	if n > 0 {
 		m.log.Info("sessions restored", "count", n)
 	}
@@ -42,14 +54,16 @@ func (m *Manager) Restore(ctx context.Context) error {
 	return nil
 }
 
-func (m *Manager) restoreAccount(ctx context.Context, account string) (n int, err error) {
+// restoreAccount makes the sessions of an account again, and returns how many, and
+// which of them are to end.
+func (m *Manager) restoreAccount(ctx context.Context, account string, sentences map[string]Cause) (n int, out []condemned, err error) {
 	list, err := m.sessions.all(ctx, account)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	bare, err := jid.Parse(account)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	var old storage.Batch
 	for _, x := range list {
@@ -65,31 +79,35 @@ func (m *Manager) restoreAccount(ctx context.Context, account string) (n int, er
 			m.sessions.forget(&old, account, x.tag, x.maps)
 			m.sessions.records.Delete(&old, account, recordKey(x.tag, keyEnded)) // one that can't be read, perhaps
 		default:
-			if err := m.restore(ctx, bare, x); err != nil {
+			s, err := m.restore(ctx, bare, x)
+			if err != nil {
 				m.log.Error("a session can't be restored", "account", account, "err", err)
 				continue
 			}
 			n++
+			if c, is := condemn(s, sentences); is {
+				out = append(out, c)
+			}
 		}
 	}
 	if len(old.Ops) > 0 {
 		err = storage.Commit(ctx, m.store, &old)
 	}
-	return n, err
+	return n, out, err
 }
 
 // restore makes one session again.
-func (m *Manager) restore(ctx context.Context, account jid.JID, x *stored) error {
+func (m *Manager) restore(ctx context.Context, account jid.JID, x *stored) (*Session, error) {
 	s, lost, err := x.session(m, account)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := x.restore(s); err != nil {
-		return err
+		return nil, err
 	}
 	l, err := m.ledgers.acquire(ctx, account)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.carry(l)
 	m.inOrder(func() {
@@ -106,14 +124,14 @@ func (m *Manager) restore(ctx context.Context, account jid.JID, x *stored) error
 	m.judged(s)
 	if lost != nil {
 		m.Kick(s, Cause{Expired, "its record can't be read"}, nil)
-		return fmt.Errorf("%w; what it had not got goes to the account's next session", lost)
+		return nil, fmt.Errorf("%w; what it had not got goes to the account's next session", lost)
 	}
 	if !s.resumable { // its client can't come back to it
 		m.Kick(s, Cause{Expired, "the server was restarted"}, nil)
-		return nil
+		return s, nil
 	}
 	m.expireAfter(s, s.absence.Load().keep, s.generation)
-	return nil
+	return s, nil
 }
 
 // session makes the session that is stored. Where its record can't be read, lost says

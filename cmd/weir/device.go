@@ -12,11 +12,12 @@ import (
 
 // deviceCommand is "weir device".
 func deviceCommand() *cobra.Command {
-	return group("device", "See and revoke devices that log in without a password",
+	return group("device", "See and revoke the devices of accounts",
 		`A client that asks for it gets a token when it logs in, and needs no password the
 next time from the same device. These commands list what holds such tokens, and
-take them away. They ask the server that runs on the data folder, or work on the
-folder itself where none does.
+what else has sessions and named itself, and log it out. They ask the server that
+runs on the data folder, or work on the folder itself where none does; sessions then
+end with the next start, before anybody can connect.
 
 A new password, a lock and a deletion of the account take all of them away too.`,
 		`  weir device list juliet@localhost
@@ -29,7 +30,7 @@ func deviceListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "list JID",
 		Short:             "List the devices of an account",
-		Long:              "List the devices that may log in to an account without its password.",
+		Long:              "List the devices that may log in to an account without its password, and the\nothers that have sessions of it.",
 		Example:           "  weir device list juliet@localhost\n  weir device list juliet@localhost --json",
 		Args:              exactly("the address of the account"),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -59,20 +60,23 @@ func deviceListCommand() *cobra.Command {
 }
 
 func deviceRow(d admin.Device, now time.Time) []string {
-	from := "-"
+	from, expires := "-", "-"
+	if !d.Expires.IsZero() {
+		expires = until(now, d.Expires)
+	}
 	if d.Addr.IsValid() {
 		from = d.Addr.String()
 	}
 	return []string{d.ID, dash(d.Software), dash(d.Name), ago(now, d.Created), ago(now, d.Used), from,
-		until(now, d.Expires), fmt.Sprint(d.Sessions)}
+		expires, fmt.Sprint(d.Sessions)}
 }
 
 func deviceRevokeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke JID [DEVICE]",
 		Short: "Have a device, or all of an account, need the password again",
-		Long: `Take the tokens of a device away, by its name in "weir device list", or those of
-all devices of an account. Their sessions end; whoever has the password may log in
+		Long: `Log out a device, by its name in "weir device list", or all devices of an account:
+their tokens are void and their sessions end; whoever has the password may log in
 again.`,
 		Example: "  weir device revoke juliet@localhost k3fw7hq2mzt5bnvd\n  weir device revoke juliet@localhost",
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"weir/sessionmgr"
@@ -115,7 +116,11 @@ func sessionRow(d sessionmgr.Description, now time.Time) []string {
 	if hibernates(d) {
 		tls, from, ends = "-", "-", until(now, d.Acks.Expires)
 	}
-	return []string{d.ID, dash(d.JID), d.State, presenceOf(d), tls, from, ago(now, d.Connected), ago(now, d.LastActive), ends, deviceOf(d)}
+	device := deviceOf(d)
+	if d.Device != "" { // what it calls itself others may too
+		device = strings.TrimPrefix(device+" ", "- ") + d.Device
+	}
+	return []string{d.ID, dash(d.JID), d.State, presenceOf(d), tls, from, ago(now, d.Connected), ago(now, d.LastActive), ends, device}
 }
 
 // deviceOf is what a session's client calls itself and its device.

@@ -23,7 +23,7 @@ func TestShowSession(t *testing.T) {
 		Queue: &sessionmgr.Queue{Messages: 3, Bytes: 1200},
 	}
 	row := strings.Join(sessionRow(d, now), "|")
-	if want := "7qk2c6xq3v5yh4s2|juliet@localhost/balcony|c2s_hibernating|available (0)|-|-|1h ago|1h ago|in 7m|Gajim / laptop"; row != want {
+	if want := "7qk2c6xq3v5yh4s2|juliet@localhost/balcony|c2s_hibernating|available (0)|-|-|1h ago|1h ago|in 7m|Gajim / laptop k3fw7hq2mzt5bnvd"; row != want {
 		t.Errorf("got  %s\nwant %s", row, want)
 	}
 	shown := func() string {

@@ -154,7 +154,7 @@ func (mod *Module) revoke(ctx context.Context, iq *stanza.Stanza) (any, error) {
 		}
 		mod.end(s)
 	}
-	mod.answer(own, passwordNeeded(iq))
+	mod.answer(own, passwordNeeded(iq, all[at].token))
 	if last {
 		mod.end(own)
 	}

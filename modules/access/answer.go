@@ -83,9 +83,13 @@ func asked(iq *stanza.Stanza) (string, error) {
 
 // passwordNeeded is the answer for a client that has had the password: only a new
 // one keeps it out for good (XEP-0494 §3.2).
-func passwordNeeded(iq *stanza.Stanza) *stanza.Stanza {
+func passwordNeeded(iq *stanza.Stanza, token bool) *stanza.Stanza {
+	what := "the client is logged out"
+	if token {
+		what += " and its token is void"
+	}
 	return iq.ErrorReplyWith(
-		stanza.ServiceUnavailable("the client is logged out and its token is void; only a new password keeps it from logging in with the one that it has had"),
+		stanza.ServiceUnavailable(what+"; only a new password keeps it from logging in with the one that it has had"),
 		[]byte("<password-reset-required xmlns='"+NS+"'/>"))
 }
 

@@ -107,11 +107,14 @@ func New(m *sessionmgr.Manager, st storage.Store, p Presence, o Options) (*Modul
 	m.Advertise(sessionmgr.OnServer, NS) // XEP-0191 §3.1
 	m.HandleBlocklists(mod.list)
 	m.Hooks.PreBind.Add("blocking", hook.Normal, func(ctx context.Context, b *sessionmgr.PreBind) error {
-		if err := mod.load(ctx, b.Session, b.Account); err != nil {
-			mod.o.Log.Error("a block list can't be read", "account", b.Account, "err", err)
-			return stanza.NewError(merr.InternalServerError, merr.Wait, "the block list can't be read at the moment")
+		err := mod.load(ctx, b.Session, b.Account)
+		if err == nil {
+			return nil
 		}
-		return nil
+		if ctx.Err() == nil { // else the session has ended meanwhile
+			mod.o.Log.Error("a block list can't be read", "account", b.Account, "err", err)
+		}
+		return stanza.NewError(merr.InternalServerError, merr.Wait, "the block list can't be read at the moment")
 	})
 	m.Hooks.Bound.Add("blocking", hook.Early, mod.bound)
 	m.Hooks.Restored.Add("blocking", hook.Early, mod.restored)
@@ -145,7 +148,7 @@ func (mod *Module) bound(ctx context.Context, s *sessionmgr.Session) {
 	if n, ok := mod.seen.Get(s); ok && n == mod.changes.Load() {
 		return
 	}
-	if err := mod.load(ctx, s, s.JID().Bare()); err != nil {
+	if err := mod.load(ctx, s, s.JID().Bare()); err != nil && ctx.Err() == nil { // else the session has ended
 		s.Log().Error("a block list can't be read", "err", err)
 	}
 }

@@ -114,7 +114,9 @@ func (c *Module) load(ctx context.Context, b *sessionmgr.PreBind) error {
 		return nil // a second try to bind
 	}
 	if err := c.rosters.Load(ctx, b.Account); err != nil {
-		c.o.Log.Error("a roster can't be read", "account", b.Account, "sid", b.Session.ID(), "err", err)
+		if ctx.Err() == nil { // else the session has ended meanwhile
+			c.o.Log.Error("a roster can't be read", "account", b.Account, "sid", b.Session.ID(), "err", err)
+		}
 		return stanza.NewError(merr.InternalServerError, merr.Wait, "the roster can't be read at the moment")
 	}
 	p := new(atomic.Bool)

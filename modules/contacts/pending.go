@@ -24,7 +24,7 @@ func (c *Module) deliverRequests(ctx context.Context, s *sessionmgr.Session) {
 		return
 	}
 	requests, err := c.rosters.Requests(ctx, account)
-	if err != nil {
+	if err != nil && ctx.Err() == nil { // else the session has ended
 		s.Log().Error("subscription requests can't be read", "err", err)
 	}
 	var out []sessionmgr.Delivery

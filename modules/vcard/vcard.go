@@ -134,7 +134,8 @@ func (mod *Module) load(ctx context.Context, s *sessionmgr.Session) {
 	switch {
 	case err == nil:
 		mod.pictures.Set(s, picture{card: true, hash: hash})
-	case !errors.Is(err, storage.ErrNotFound):
+	case errors.Is(err, storage.ErrNotFound), ctx.Err() != nil: // or the session has ended: it needs none
+	default:
 		s.Log().Error("a card can't be read", "account", account, "err", err)
 	}
 }

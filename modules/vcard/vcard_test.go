@@ -1,7 +1,10 @@
 package vcard
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -34,6 +37,43 @@ func scene(t *testing.T, o Options) (*sessiontest.House, *Module) {
 		t.Fatal(err)
 	}
 	return h, mod
+}
+
+// everybody has an account.
+type everybody struct{}
+
+func (everybody) Exists(context.Context, jid.JID) (bool, error) { return true, nil }
+
+// TestEndedMeanwhile holds that a card which can't be read is told, and that one which
+// is not read since its session has ended is not.
+func TestEndedMeanwhile(t *testing.T) {
+	h, _ := scene(t, Options{})
+	var log bytes.Buffer
+	m, err := sessionmgr.New(sessionmgr.Options{Domains: []string{"verona.lit"}, Log: slog.New(slog.NewTextHandler(&log, nil))}, h.Store, everybody{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := New(m, h.Store, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := m.Open(nil, sessionmgr.LinkInfo{})
+	m.Authenticated(s, jid.MustParse("juliet@verona.lit"))
+	var b storage.Batch
+	mod.cards.Set(&b, "juliet@verona.lit", nil) // damaged
+	if err := storage.Commit(t.Context(), h.Store, &b); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	mod.load(ctx, s)
+	if log.Len() > 0 {
+		t.Errorf("of a session that has ended: %s", &log)
+	}
+	mod.load(t.Context(), s)
+	if !strings.Contains(log.String(), "level=ERROR msg=\"a card can't be read\"") {
+		t.Errorf("of a damaged card: %s", &log)
+	}
 }
 
 func TestRequests(t *testing.T) {
