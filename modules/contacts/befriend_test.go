@@ -52,3 +52,29 @@ func TestBefriend(t *testing.T) {
 		t.Errorf("a full disk: %v", err)
 	}
 }
+
+// TestApprovalEndsWithTheAccount: who gets the name of a deleted account is approved by
+// nobody.
+func TestApprovalEndsWithTheAccount(t *testing.T) {
+	h := newHouse(t, roster.Options{}, Options{})
+	juliet := h.login("juliet@example.com/balcony")
+	a, b := jid.MustParse("juliet@example.com"), jid.MustParse("romeo@example.com")
+	if err := h.module.Befriend(t.Context(), a, b); err != nil {
+		t.Fatal(err)
+	}
+	h.settle()
+	if !h.shown("juliet@example.com", "romeo@example.com").Approved {
+		t.Fatal("not approved in the first place")
+	}
+	juliet.got()
+	if err := h.module.AccountDeleted(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	h.settle()
+	if h.shown("juliet@example.com", "romeo@example.com").Approved {
+		t.Error("still approved")
+	}
+	if all := juliet.got(); len(all) == 0 || strings.Contains(all[len(all)-1], "approved") {
+		t.Errorf("juliet was told %v", all)
+	}
+}

@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"weir/jid"
+	"weir/roster"
 )
 
 // AccountDeleted forgets the roster of an account that is no more. Its
 // contacts see it as if it had removed them: unsubscribed both ways (RFC 6121
-// §2.5.2). Requests to it that wait stay unanswered, like those to an account
+// §2.5.2), and no longer approved. Requests to it that wait stay unanswered, like those to an account
 // that never was. Call it when the account's sessions have ended. It blocks until
 // everything is committed.
 func (c *Module) AccountDeleted(ctx context.Context, account jid.JID) error {
@@ -52,6 +53,12 @@ func (c *Module) part(ctx context.Context, account, contact jid.JID) error {
 	}
 	if err := x.remove(account, contact); err != nil {
 		return err
+	}
+	if x.tx.Has(contact) && x.tx.Item(contact, account).Approved { // not meant for whoever gets the name next
+		e := roster.OutUnsubscribed // RFC 6121 §3.4.2
+		if err := x.outbound(contact, account, e, generated(e, contact, account), false); err != nil {
+			return err
+		}
 	}
 	x.commit(nil, nil, nil)
 	return nil
