@@ -60,7 +60,7 @@ func TestRefusalsSurviveTheProcess(t *testing.T) {
 	}
 	answer := refused.With(romeo.JID(), refused.To).ErrorReply(stanza.NotAllowed())
 	h.Submit(Entry{From: romeo.Session, Out: []Delivery{{To: romeo.Session, Stanza: answer}}, Counts: true, Link: romeo})
-	h.settle()
+	h.Settle(t.Context(), romeo.Session, romeo) // its client asks
 	if n := romeo.sm.durable; n != 1 {
 		t.Fatalf("%d are acknowledged, want 1", n)
 	}
