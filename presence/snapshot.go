@@ -52,7 +52,7 @@ func (h *Handler) contactsOf(s *sessionmgr.Session) Snapshot {
 	var snap Snapshot
 	account := s.JID().Bare()
 	to := []*sessionmgr.Session{s}
-	for _, other := range h.m.Sessions(account) {
+	for _, other := range h.m.ByAccount(account) {
 		if other != s {
 			h.pass(&snap, other, account, to)
 		}
@@ -62,7 +62,7 @@ func (h *Handler) contactsOf(s *sessionmgr.Session) Snapshot {
 			h.m.ToService(&stanza.Stanza{Kind: stanza.Presence, Type: typeProbe, From: s.JID(), To: contact}) // RFC 6121 §4.3.1
 			continue
 		}
-		sources := h.m.Sessions(contact)
+		sources := h.m.ByAccount(contact)
 		if len(sources) == 0 || !h.subscribed(account, contact) {
 			continue
 		}
@@ -86,12 +86,12 @@ func (h *Handler) subscribed(viewer, target jid.JID) bool {
 func (h *Handler) Current(owner, viewer jid.JID) Snapshot {
 	var snap Snapshot
 	var to []*sessionmgr.Session
-	for _, s := range h.m.Sessions(viewer) {
+	for _, s := range h.m.ByAccount(viewer) {
 		if s.Available() {
 			to = append(to, s)
 		}
 	}
-	for _, source := range h.m.Sessions(owner) {
+	for _, source := range h.m.ByAccount(owner) {
 		if st := h.seen(source); st != nil && h.m.HasService(viewer.Domain()) {
 			h.m.ToService(st.With(st.From, viewer))
 		}
@@ -187,7 +187,7 @@ func (h *Handler) holds(x *reading) bool {
 	if x.source != nil {
 		return h.seen(x.source) == x.was && x.source.State() != sessionmgr.Destroyed
 	}
-	return x.denied || !slices.ContainsFunc(h.m.Sessions(x.left.Bare()), func(s *sessionmgr.Session) bool { return h.contradicts(s, x) })
+	return x.denied || !slices.ContainsFunc(h.m.ByAccount(x.left.Bare()), func(s *sessionmgr.Session) bool { return h.contradicts(s, x) })
 }
 
 // Gone returns unavailable presence from each available resource of owner to
@@ -197,7 +197,7 @@ func (h *Handler) holds(x *reading) bool {
 func (h *Handler) Gone(owner, viewer jid.JID) []sessionmgr.Delivery {
 	var out []sessionmgr.Delivery
 	// Who is just ending finds the subscription gone when it says goodbye itself.
-	for _, source := range slices.Concat(h.m.Sessions(owner), h.m.Parting(owner)) {
+	for _, source := range slices.Concat(h.m.ByAccount(owner), h.m.Parting(owner)) {
 		t, ok := h.directed.Get(source)
 		direct := ok && t.remove(viewer)
 		if source.Available() || direct {

@@ -40,7 +40,7 @@ func (h *Handler) whole(ctx context.Context, s *sessionmgr.Session) Snapshot {
 		}
 		if !here[contact] {
 			snap.without(s, contact)
-			snap.read[len(snap.read)-1].denied = len(h.m.Sessions(contact)) > 0 && !h.subscribed(account, contact)
+			snap.read[len(snap.read)-1].denied = len(h.m.ByAccount(contact)) > 0 && !h.subscribed(account, contact)
 		}
 	}
 	return snap
@@ -48,7 +48,7 @@ func (h *Handler) whole(ctx context.Context, s *sessionmgr.Session) Snapshot {
 
 // tells reports whether a viewer may know which resources a contact had.
 func (h *Handler) tells(ctx context.Context, contact, viewer jid.JID) bool {
-	if len(h.m.Sessions(contact)) > 0 { // whom it blocks is seen to as it goes out
+	if len(h.m.ByAccount(contact)) > 0 { // whom it blocks is seen to as it goes out
 		return h.subscribed(viewer.Bare(), contact)
 	}
 	if len(h.traces.of(contact)) == 0 {
@@ -69,7 +69,7 @@ func (h *Handler) missing(snap *Snapshot, s *sessionmgr.Session, account jid.JID
 	if h.o.Hibernating != Unavailable {
 		return
 	}
-	for _, source := range h.m.Sessions(account) {
+	for _, source := range h.m.ByAccount(account) {
 		if source != s && source.Available() && h.hidden(source) {
 			snap.without(s, source.JID())
 		}
@@ -92,7 +92,7 @@ func (h *Handler) returned(snap *Snapshot) {
 		if x.source != nil {
 			continue
 		}
-		for _, source := range h.m.Sessions(x.left.Bare()) {
+		for _, source := range h.m.ByAccount(x.left.Bare()) {
 			if !h.contradicts(source, &x) {
 				continue
 			}

@@ -101,7 +101,7 @@ func TestLoopLooksAgain(t *testing.T) {
 		h := newHouse(t)
 		h.rules("single")
 		h.fight(9, time.Second, func(i int, _ *client) string { return "x" })
-		last := h.Sessions(jid.MustParse(juliet))[0]
+		last := h.ByAccount(jid.MustParse(juliet))[0]
 		tr, _ := seat("y").trial()
 		if o, _ := h.Try(tr); o.Wait != loopMost.Seconds() {
 			t.Errorf("it is said to wait for %v seconds", o.Wait)
