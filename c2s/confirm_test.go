@@ -38,7 +38,7 @@ func TestAccountChangesDuringLogin(t *testing.T) {
 				if why := h.cause(); why.Code != sessionmgr.AccountGone {
 					t.Errorf("it ended with %v", why)
 				}
-				if n := len(h.sm.Sessions(juliet)); n != 0 {
+				if n := len(h.sm.ByAccount(juliet)); n != 0 {
 					t.Errorf("%d sessions are bound", n)
 				}
 			})

@@ -115,7 +115,7 @@ func TestSASL2Failures(t *testing.T) {
 			if !strings.Contains(got, "<failure xmlns='"+nsSASL2+"'><"+tt.condition+" xmlns='"+nsSASL+"'/>") {
 				t.Errorf("want %s, got %s", tt.condition, got)
 			}
-			if n := len(h.sm.Sessions(jid.MustParse("juliet@verona.lit"))); n != 0 {
+			if n := len(h.sm.ByAccount(jid.MustParse("juliet@verona.lit"))); n != 0 {
 				t.Errorf("%d sessions are bound", n) // XEP-0388 §2.6.2
 			}
 			c.send(plain2("juliet", bind2)) // each refusal leaves the stream usable

@@ -256,7 +256,7 @@ func (h *Handler) tell(s *sessionmgr.Session, w storage.Batch, now *stanza.Stanz
 func (h *Handler) fanOutBut(s *sessionmgr.Session, a audience, st *stanza.Stanza) (out []sessionmgr.Delivery) {
 	for _, account := range append(slices.Clip(a.contacts), a.account) {
 		addressed := st.With(st.From, account)
-		for _, to := range h.m.Sessions(account) {
+		for _, to := range h.m.ByAccount(account) {
 			if to != s && to.Available() {
 				out = append(out, sessionmgr.Delivery{To: to, Stanza: addressed})
 			}
@@ -298,7 +298,7 @@ func (h *Handler) redirect(out []sessionmgr.Delivery, s *sessionmgr.Session, a a
 
 // addressBut is address for what fanOutBut tells others.
 func (h *Handler) addressBut(out []sessionmgr.Delivery, s *sessionmgr.Session, st *stanza.Stanza) []sessionmgr.Delivery {
-	for _, to := range h.m.Sessions(st.To.Bare()) {
+	for _, to := range h.m.ByAccount(st.To.Bare()) {
 		if to != s && (to.JID() == st.To || st.To.IsBare() && to.Available()) {
 			out = append(out, sessionmgr.Delivery{To: to, Stanza: st})
 		}

@@ -146,7 +146,7 @@ func (h *Handler) toAvailable(out []sessionmgr.Delivery, account jid.JID, st *st
 		return out
 	}
 	var addressed *stanza.Stanza // made when somebody is there
-	for _, to := range h.m.Sessions(account) {
+	for _, to := range h.m.ByAccount(account) {
 		if !to.Available() {
 			continue
 		}

@@ -13,10 +13,10 @@ import (
 func (h *Handler) Conceal(owner jid.JID, match func(jid.JID) bool) []sessionmgr.Delivery {
 	var out []sessionmgr.Delivery
 	contacts := h.audience(owner).contacts
-	for _, source := range slices.Concat(h.m.Sessions(owner), h.m.Parting(owner)) {
+	for _, source := range slices.Concat(h.m.ByAccount(owner), h.m.Parting(owner)) {
 		told := make(map[*sessionmgr.Session]bool)
 		tell := func(account jid.JID, direct bool) {
-			for _, to := range h.m.Sessions(account) {
+			for _, to := range h.m.ByAccount(account) {
 				if !told[to] && match(to.JID()) && (direct || to.Available()) {
 					told[to] = true
 					out = append(out, sessionmgr.Delivery{To: to, Stanza: goodbye(source.JID()).With(source.JID(), to.JID().Bare())})
@@ -50,7 +50,7 @@ func (h *Handler) Reveal(owner jid.JID, match func(jid.JID) bool) Snapshot {
 	var snap Snapshot
 	for _, contact := range h.audience(owner).contacts {
 		to := h.availableOf(contact, match)
-		for _, source := range h.m.Sessions(owner) {
+		for _, source := range h.m.ByAccount(owner) {
 			h.pass(&snap, source, contact, to)
 		}
 	}
@@ -59,7 +59,7 @@ func (h *Handler) Reveal(owner jid.JID, match func(jid.JID) bool) Snapshot {
 		if !h.m.Local(contact.Domain()) || !h.subscribed(owner, contact) {
 			continue
 		}
-		for _, source := range h.m.Sessions(contact) {
+		for _, source := range h.m.ByAccount(contact) {
 			if match(source.JID()) {
 				h.pass(&snap, source, owner, to)
 			}
@@ -70,7 +70,7 @@ func (h *Handler) Reveal(owner jid.JID, match func(jid.JID) bool) Snapshot {
 
 // availableOf returns the available sessions of an account that match.
 func (h *Handler) availableOf(account jid.JID, match func(jid.JID) bool) (all []*sessionmgr.Session) {
-	for _, s := range h.m.Sessions(account) {
+	for _, s := range h.m.ByAccount(account) {
 		if s.Available() && match(s.JID()) {
 			all = append(all, s)
 		}

@@ -221,7 +221,7 @@ func (h *Handler) Directed(target, viewer jid.JID) bool {
 		s := h.m.ByJID(target)
 		return s != nil && h.sentTo(s, viewer)
 	}
-	for _, s := range h.m.Sessions(target) {
+	for _, s := range h.m.ByAccount(target) {
 		if h.sentTo(s, viewer) {
 			return true
 		}

@@ -139,7 +139,7 @@ func (h *Handler) address(out []sessionmgr.Delivery, st *stanza.Stanza) []sessio
 		}
 		return out
 	}
-	for _, to := range h.m.Sessions(st.To) {
+	for _, to := range h.m.ByAccount(st.To) {
 		if to.Available() {
 			out = h.deliver(out, to, st)
 		}

@@ -59,7 +59,7 @@ func (h *Handler) answerProbe(ctx context.Context, st *stanza.Stanza) ([]*stanza
 // there is none.
 func (h *Handler) full(st *stanza.Stanza) []*stanza.Stanza {
 	var replies []*stanza.Stanza
-	for _, s := range h.m.Sessions(st.To) {
+	for _, s := range h.m.ByAccount(st.To) {
 		if p := h.seen(s); p != nil {
 			replies = append(replies, p.With(p.From, st.From))
 		}

@@ -56,12 +56,12 @@ func (h *Handler) subscribed(viewer, target jid.JID) bool {
 func (h *Handler) Current(owner, viewer jid.JID) Snapshot {
 	var snap Snapshot
 	var to []*sessionmgr.Session
-	for _, s := range h.m.Sessions(viewer) {
+	for _, s := range h.m.ByAccount(viewer) {
 		if s.Available() {
 			to = append(to, s)
 		}
 	}
-	for _, source := range h.m.Sessions(owner) {
+	for _, source := range h.m.ByAccount(owner) {
 		if st := h.seen(source); st != nil && h.m.HasService(viewer.Domain()) {
 			h.m.ToService(st.With(st.From, viewer))
 		}
@@ -157,7 +157,7 @@ func (h *Handler) holds(x *reading) bool {
 	if x.source != nil {
 		return h.seen(x.source) == x.was && x.source.State() != sessionmgr.Destroyed
 	}
-	return x.denied || !slices.ContainsFunc(h.m.Sessions(x.left.Bare()), func(s *sessionmgr.Session) bool { return h.contradicts(s, x) })
+	return x.denied || !slices.ContainsFunc(h.m.ByAccount(x.left.Bare()), func(s *sessionmgr.Session) bool { return h.contradicts(s, x) })
 }
 
 // Gone returns unavailable presence from each available resource of owner to
@@ -167,7 +167,7 @@ func (h *Handler) holds(x *reading) bool {
 func (h *Handler) Gone(owner, viewer jid.JID) []sessionmgr.Delivery {
 	var out []sessionmgr.Delivery
 	// Who is just ending finds the subscription gone when it says goodbye itself.
-	for _, source := range slices.Concat(h.m.Sessions(owner), h.m.Parting(owner)) {
+	for _, source := range slices.Concat(h.m.ByAccount(owner), h.m.Parting(owner)) {
 		t, ok := h.directed.Get(source)
 		var direct []jid.JID
 		if ok {

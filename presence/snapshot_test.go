@@ -85,7 +85,7 @@ func TestSnapshotSaysNothingThatIsOver(t *testing.T) {
 			romeo.clear()
 			h.h.Submit(&snap)
 			romeo.want(tc.want...)
-			for _, s := range h.Sessions(juliet.Bare()) {
+			for _, s := range h.ByAccount(juliet.Bare()) {
 				s.Link().(*client).end()
 			}
 		})

@@ -36,7 +36,7 @@ type tour struct {
 // aren't online stay silent, unless it is the whole.
 func (h *Handler) tourOf(s *sessionmgr.Session, whole bool) *tour {
 	t := &tour{s: s, account: s.JID().Bare(), whole: whole}
-	t.sources = h.m.Sessions(t.account)
+	t.sources = h.m.ByAccount(t.account)
 	if whole {
 		t.missing = h.missing(s, t.account)
 	}
@@ -84,7 +84,7 @@ func (h *Handler) visit(ctx context.Context, t *tour, contact jid.JID) {
 		h.m.ToService(&stanza.Stanza{Kind: stanza.Presence, Type: typeProbe, From: t.s.JID(), To: contact}) // RFC 6121 §4.3.1
 		return
 	}
-	sources := h.m.Sessions(contact)
+	sources := h.m.ByAccount(contact)
 	if len(sources) > 0 && h.subscribed(t.account, contact) {
 		t.sources = sources
 	}
@@ -104,7 +104,7 @@ func (h *Handler) passMissing(snap *Snapshot, s *sessionmgr.Session, at jid.JID)
 	switch {
 	case at.IsBare():
 		snap.without(s, at)
-		snap.read[len(snap.read)-1].denied = len(h.m.Sessions(at)) > 0 && !h.subscribed(s.JID().Bare(), at)
+		snap.read[len(snap.read)-1].denied = len(h.m.ByAccount(at)) > 0 && !h.subscribed(s.JID().Bare(), at)
 	case h.isMissing(s, at):
 		snap.without(s, at)
 	}

@@ -25,7 +25,7 @@ func (h *Handler) resumed(ctx context.Context, r sessionmgr.Resumption) {
 
 // tells reports whether a viewer may know which resources a contact had.
 func (h *Handler) tells(ctx context.Context, contact, viewer jid.JID) bool {
-	if len(h.m.Sessions(contact)) > 0 { // whom it blocks is seen to as it goes out
+	if len(h.m.ByAccount(contact)) > 0 { // whom it blocks is seen to as it goes out
 		return h.subscribed(viewer.Bare(), contact)
 	}
 	if len(h.traces.of(contact)) == 0 {
@@ -43,7 +43,7 @@ func (h *Handler) missing(s *sessionmgr.Session, account jid.JID) (all []jid.JID
 	if h.o.Hibernating != Unavailable {
 		return all
 	}
-	for _, source := range h.m.Sessions(account) {
+	for _, source := range h.m.ByAccount(account) {
 		if source != s && source.Available() && h.hidden(source) {
 			all = append(all, source.JID())
 		}
@@ -73,7 +73,7 @@ func (h *Handler) returned(snap *Snapshot) {
 		if x.source != nil {
 			continue
 		}
-		for _, source := range h.m.Sessions(x.left.Bare()) {
+		for _, source := range h.m.ByAccount(x.left.Bare()) {
 			if !h.contradicts(source, &x) {
 				continue
 			}

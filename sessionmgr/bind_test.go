@@ -127,8 +127,8 @@ func TestBindRace(t *testing.T) {
 			}
 		}
 	}
-	if bound != 1 || len(h.Sessions(jid.MustParse("juliet@verona.lit"))) != 1 {
-		t.Errorf("%d bound, %d registered", bound, len(h.Sessions(jid.MustParse("juliet@verona.lit"))))
+	if bound != 1 || len(h.ByAccount(jid.MustParse("juliet@verona.lit"))) != 1 {
+		t.Errorf("%d bound, %d registered", bound, len(h.ByAccount(jid.MustParse("juliet@verona.lit"))))
 	}
 }
 

@@ -145,7 +145,7 @@ func TestOneDeviceAtOnce(t *testing.T) {
 				}
 				close(start)
 				wg.Wait()
-				if n := len(h.Sessions(account)); n != 1+others {
+				if n := len(h.ByAccount(account)); n != 1+others {
 					t.Fatalf("%s, %d tags: %d sessions stay, with those of %d other devices", conflict, tags, n, others)
 				}
 				for _, c := range all {

@@ -9,7 +9,7 @@ func (m *Manager) Get(id string) *Session { return m.registry.byID(id) }
 func (m *Manager) ByJID(full jid.JID) *Session { return m.registry.byJID(full) }
 
 // ByAccount returns the bound sessions of an account in the order in which they
-// were bound; the slice must not be changed. It is what Sessions returns.
+// were bound; the slice must not be changed.
 func (m *Manager) ByAccount(bare jid.JID) []*Session { return m.registry.bound(bare) }
 
 // Policy chooses the primary one of an account's bound sessions, which it gets in

@@ -222,10 +222,6 @@ func (m *Manager) Exists(ctx context.Context, bare jid.JID) (bool, error) {
 	return m.accounts.Exists(ctx, bare)
 }
 
-// Sessions returns the bound sessions of an account; the slice must not be
-// changed.
-func (m *Manager) Sessions(bare jid.JID) []*Session { return m.registry.bound(bare) }
-
 // Parting returns the sessions of an account that can't be reached any more and
 // whose end others are still to be told of: Unbound has not run to its end.
 func (m *Manager) Parting(bare jid.JID) []*Session { return m.registry.parting(bare) }

@@ -298,7 +298,7 @@ func TestPolicyRace(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.settle()
-	if all := h.Sessions(jid.MustParse(juliet)); len(all) != 1 || all[0].Carbons() {
+	if all := h.ByAccount(jid.MustParse(juliet)); len(all) != 1 || all[0].Carbons() {
 		t.Errorf("%d sessions are left", len(all))
 	}
 }
@@ -326,7 +326,7 @@ func TestSingleRace(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if n := len(h.Sessions(jid.MustParse(juliet))); bound != 1 || n != 1 {
+		if n := len(h.ByAccount(jid.MustParse(juliet))); bound != 1 || n != 1 {
 			t.Errorf("%s: %d bound, %d are there", rule, bound, n)
 		}
 	}

@@ -105,7 +105,7 @@ func TestLoopLooksAgain(t *testing.T) {
 		h := newHouse(t)
 		h.rules("single")
 		h.fight(9, time.Second, func(i int, _ *client) string { return "x" })
-		last := h.Sessions(jid.MustParse(juliet))[0]
+		last := h.ByAccount(jid.MustParse(juliet))[0]
 		tr, _ := seat("y").trial()
 		if o, _ := h.Try(tr); o.Wait != loopMost.Seconds() {
 			t.Errorf("it is said to wait for %v seconds", o.Wait)
@@ -186,7 +186,7 @@ func TestReplacingIsOneCommit(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, errOld := again.resume("juliet@verona.lit", old, 0)
-		if n := len(again.Sessions(jid.MustParse("juliet@verona.lit"))); n != 1 {
+		if n := len(again.ByAccount(jid.MustParse("juliet@verona.lit"))); n != 1 {
 			t.Fatalf("seed %d: there are %d sessions", seed, n)
 		}
 		if errOld != nil {

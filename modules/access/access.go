@@ -85,7 +85,7 @@ func (mod *Module) clients(ctx context.Context, account jid.JID) ([]*known, erro
 			all, at[k.id] = append(all, k), k
 		}
 	}
-	sessions := slices.Clone(mod.m.Sessions(account))
+	sessions := slices.Clone(mod.m.ByAccount(account))
 	slices.SortFunc(sessions, func(a, b *sessionmgr.Session) int { return a.Created().Compare(b.Created()) })
 	for _, s := range sessions {
 		d := s.Device()

@@ -270,20 +270,20 @@ func (h *house) ready(messages int) (stream, token string) {
 	c.await(endFeatures)
 	c.conn.NetConn().Close()
 	account := jid.MustParse("juliet@verona.lit")
-	for h.sm.Sessions(account)[0].State() != sessionmgr.Hibernating {
+	for h.sm.ByAccount(account)[0].State() != sessionmgr.Hibernating {
 		time.Sleep(time.Millisecond)
 	}
 	c = h.dial()
 	c.token(token, useToken, "</success>")
 	c.conn.NetConn().Close()
-	to := h.sm.Sessions(account)[0].JID()
+	to := h.sm.ByAccount(account)[0].JID()
 	for range messages {
 		st, err := stanza.Parse([]byte("<message xmlns='jabber:client' from='romeo@verona.lit/x' to='" + to.String() +
 			"' type='chat' id='waits'><body>" + strings.Repeat("x", 300) + "</body></message>"))
 		must(h.t, err)
 		must(h.t, h.sm.Route(h.t.Context(), st))
 	}
-	h.sm.Settle(h.t.Context(), h.sm.Sessions(account)[0], nil) // they are in the store
+	h.sm.Settle(h.t.Context(), h.sm.ByAccount(account)[0], nil) // they are in the store
 	return stream, token
 }
 

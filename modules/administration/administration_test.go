@@ -202,7 +202,7 @@ func TestSessions(t *testing.T) {
 		if got := away.Got(); len(got) > 0 {
 			t.Errorf("not available, and got %s", got)
 		}
-		if r, err := do(t, mod, "end-user-session", "accountjids=romeo@verona.lit/y"); err != nil || r.Note != "1 sessions ended" || len(h.Sessions(romeo.JID().Bare())) != 1 {
+		if r, err := do(t, mod, "end-user-session", "accountjids=romeo@verona.lit/y"); err != nil || r.Note != "1 sessions ended" || len(h.ByAccount(romeo.JID().Bare())) != 1 {
 			t.Errorf("%+v, %v", r, err)
 		}
 		if r, err := do(t, mod, "end-user-session", "accountjids=romeo@verona.lit"); err != nil || r.Note != "1 sessions ended" || !strings.Contains(romeo.Cause().Text, "juliet@verona.lit") {

@@ -31,7 +31,7 @@ func (mod *Module) end(ctx context.Context, by jid.JID, answer *dataform.Form) (
 	var notes []string
 	for j := range wanted {
 		before := n
-		for _, s := range mod.m.Sessions(j.Bare()) {
+		for _, s := range mod.m.ByAccount(j.Bare()) {
 			if j.IsFull() && s.JID() != j {
 				continue
 			}

@@ -156,7 +156,7 @@ func (mod *Module) change(ctx context.Context, iq *stanza.Stanza, edit func([]ji
 func (mod *Module) inForce(s *sessionmgr.Session, account jid.JID, b *sessionmgr.Blocklist) {
 	mod.changes.Add(1)
 	s.SetBlocklist(b)
-	for _, x := range mod.m.Sessions(account) {
+	for _, x := range mod.m.ByAccount(account) {
 		x.SetBlocklist(b)
 	}
 }
@@ -164,7 +164,7 @@ func (mod *Module) inForce(s *sessionmgr.Session, account jid.JID, b *sessionmgr
 // pushes tell the clients of an account that have asked for the list what has
 // changed (XEP-0191 §3.3).
 func (mod *Module) pushes(account jid.JID, push []byte) (out []sessionmgr.Delivery) {
-	for _, to := range mod.m.Sessions(account) {
+	for _, to := range mod.m.ByAccount(account) {
 		if asked, _ := mod.asked.Get(to); !asked {
 			continue
 		}

@@ -232,13 +232,13 @@ func (x *exchange) deliveries(out []sessionmgr.Delivery) ([]sessionmgr.Delivery,
 			snaps = append(snaps, &snap)
 		case pushItem:
 			query := s.push.Query()
-			for _, to := range x.c.m.Sessions(s.account) {
+			for _, to := range x.c.m.ByAccount(s.account) {
 				if to.Interested() {
 					out = appendPush(out, to, query)
 				}
 			}
 		default:
-			for _, to := range x.c.m.Sessions(s.account) {
+			for _, to := range x.c.m.ByAccount(s.account) {
 				if s.kind == toAvailable && to.Available() || s.kind == toInterested && to.Interested() {
 					out = append(out, sessionmgr.Delivery{To: to, Stanza: s.stanza})
 				}

@@ -246,7 +246,7 @@ func (mod *Module) accountItems(_ context.Context, iq *stanza.Stanza) (any, erro
 		account = iq.From.Bare()
 	}
 	var all list
-	for _, s := range mod.m.Sessions(account) {
+	for _, s := range mod.m.ByAccount(account) {
 		if s.Available() && !s.Unseen() {
 			all.Items = append(all.Items, item{JID: s.JID().String()})
 		}

@@ -65,7 +65,7 @@ func (mod *Module) account(ctx context.Context, iq *stanza.Stanza) (any, error) 
 	if account.IsZero() {
 		account = iq.From.Bare()
 	}
-	if len(mod.m.Sessions(account)) > 0 {
+	if len(mod.m.ByAccount(account)) > 0 {
 		return Query{}, nil // XEP-0012 §3: a connected or available resource is no time ago
 	}
 	rec, err := mod.left.Get(ctx, account.String())
@@ -81,7 +81,7 @@ func (mod *Module) account(ctx context.Context, iq *stanza.Stanza) (any, error) 
 
 func (mod *Module) unbound(_ context.Context, s *sessionmgr.Session) {
 	account := s.JID().Bare()
-	if len(mod.m.Sessions(account)) > 0 {
+	if len(mod.m.ByAccount(account)) > 0 {
 		return
 	}
 	var e sessionmgr.Entry

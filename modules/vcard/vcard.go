@@ -193,7 +193,7 @@ func (mod *Module) set(ctx context.Context, iq *stanza.Stanza) (any, error) {
 	if err := <-done; err != nil {
 		return nil, err
 	}
-	for _, x := range mod.m.Sessions(account) {
+	for _, x := range mod.m.ByAccount(account) {
 		mod.pictures.Set(x, picture{card: true, hash: hash})
 	}
 	return nil, nil
