@@ -339,6 +339,7 @@ func (m *Manager) mayEnd(s *Session, why Cause, goodbye *stream.Error) error {
 func (m *Manager) ended(s *Session, was State, binding bool) {
 	m.registry.drop(s)
 	m.metrics.ended(s.Cause().Code)
+	m.logEnd(s, was)
 	bound := was == Bound || was == Hibernating
 	if bound {
 		m.inOrder(func() { m.leave(s) })
