@@ -244,6 +244,9 @@ func (m *Manager) Open(l Link, info LinkInfo) *Session {
 
 // StreamOpened notes the host of a valid stream header.
 func (m *Manager) StreamOpened(s *Session, host string) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	s.host = host
 	if s.state == NotOpen {
@@ -256,6 +259,9 @@ func (m *Manager) StreamOpened(s *Session, host string) {
 
 // Authenticated moves a session to c2s_unbound.
 func (m *Manager) Authenticated(s *Session, account jid.JID) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	if s.state == NotOpen || s.state == Unauthed {
 		s.state, s.full = Unbound, account.Bare()
@@ -267,6 +273,9 @@ func (m *Manager) Authenticated(s *Session, account jid.JID) {
 
 // Drained tells that a session's link has written everything; any goroutine.
 func (m *Manager) Drained(s *Session) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	s.wakeDrained()
 	s.mu.Unlock()
@@ -293,8 +302,11 @@ func (m *Manager) Closed(s *Session, link Link, why Cause) {
 // Kick ends a session and closes its stream with an error element, or without
 // one if goodbye is nil. When the server stops, a session that its client may
 // resume is kept instead; so is one that a handler of PreClose wants to stay, whose
-// error is then returned.
+// error is then returned. ErrGone: s is nil, as that of an id that is gone.
 func (m *Manager) Kick(s *Session, why Cause, goodbye *stream.Error) error {
+	if s == nil {
+		return ErrGone
+	}
 	if err := m.mayEnd(s, why, goodbye); err != nil {
 		return err
 	}
