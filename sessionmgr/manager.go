@@ -370,7 +370,11 @@ func (m *Manager) farewell(s *Session, bound bool) {
 	}
 	m.registry.remove(s.JID().Bare(), s)
 	s.parted()
-	m.closed.remember(s)
+	var end ending
+	if bound {
+		m.inOrder(func() { end = s.ending() })
+	}
+	m.closed.remember(s, end)
 	why := s.Cause()
 	if err := m.Hooks.Closed.Run(s.Context(), Closing{Session: s, Cause: why}); err != nil {
 		s.Log().Error("handler failed", "err", err)

@@ -37,6 +37,20 @@ type Step struct {
 type Story struct {
 	Session Description `json:"session"` // now; of one that has ended, as it was then
 	Steps   []Step      `json:"steps"`   // in order; the way to its binding is that of this process
+	end     ending
+}
+
+// ending is how far a session that has ended was with its account's log.
+type ending struct {
+	account jid.JID
+	tag     uint64
+	had     uint64 // the last id of what it has got
+	acks    bool   // it had stream management
+}
+
+// ending returns how far a session is that has left. Runs with the token.
+func (s *Session) ending() ending {
+	return ending{account: s.JID().Bare(), tag: s.queue.tag, had: s.queue.after, acks: s.sm != nil}
 }
 
 // way is where a session has come along. Guarded by its mu.
@@ -295,8 +309,8 @@ func (r *ring) find(is func(*Story) bool) (Story, bool) {
 }
 
 // remember keeps the story of a session that has ended.
-func (c *closed) remember(s *Session) {
-	st := Story{Session: s.describe(), Steps: s.steps()}
+func (c *closed) remember(s *Session, end ending) {
+	st := Story{Session: s.describe(), Steps: s.steps(), end: end}
 	st.Session.Attributes = nil // they are not small
 	c.mu.Lock()
 	defer c.mu.Unlock()
