@@ -117,12 +117,21 @@ func (s *Server) makeModules(ctx context.Context) (err error) {
 	s.Auth.Hooks.AccountChanged.Add("sessions", hook.Normal, s.accountChanged)
 	s.Auth.Hooks.PreCreate.Add("sessions", hook.Normal, func(_ context.Context, c *auth.PreCreate) error {
 		if len(s.Sessions.ByAccount(c.JID)) > 0 { // a bot's: it would get what is for the account
-			return auth.ErrExists
+			return nameTaken{}
 		}
 		return nil
 	})
 	return nil
 }
+
+// nameTaken is auth.ErrExists for a name that no account has.
+type nameTaken struct{}
+
+func (nameTaken) Error() string {
+	return "no account but a session of the server itself has that name (weir session list): take another"
+}
+
+func (nameTaken) Is(err error) bool { return err == auth.ErrExists }
 
 // offer adds the stream features of the modules.
 func (m *modules) offer(streams *c2s.Server, o acks.Options) error {

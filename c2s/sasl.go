@@ -279,6 +279,7 @@ func (s *Stream) failure(mechanism string, f *auth.Failure) {
 	}
 	s.srv.metrics.auth.WithLabelValues(mechanism, condition).Inc()
 	s.log().Info("login failed", "mechanism", mechanism, "condition", condition, "remote", s.conn.RemoteAddr(), "err", reason(f))
+	s.Session().LoginFailed(mechanism, reason(f))
 	ev := AuthFailed{Session: s.Session(), Mechanism: mechanism, Condition: condition, Remote: s.conn.RemoteAddr()}
 	if err := s.srv.Hooks.AuthFailed.Run(s.ctx(), ev); err != nil {
 		s.hookFailed(err)

@@ -114,3 +114,94 @@ func TestWatchRecordsAndReplays(t *testing.T) {
 		t.Errorf("%v\n%s", err, recorded)
 	}
 }
+
+// TestWatchRecordsNamesOfTheCast: a conversation of accounts that have the names of
+// the replay already, in another order, of one that has no session yet and of a
+// longer name with another's in it, is recorded with each of them as one and the same,
+// and replays.
+func TestWatchRecordsNamesOfTheCast(t *testing.T) {
+	bin, err := binary.Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := testserver.Start(t, testserver.Options{Binary: binary, Accounts: []string{"romeo", "juliet", "bigromeo"}})
+	file := filepath.Join(t.TempDir(), "recorded.txtar")
+	watch := exec.Command(bin, "session", "watch", "--record", file, "--data", s.Dir)
+	out, err := watch.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := watch.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = watch.Process.Kill(); _ = watch.Wait() }()
+	lines := bufio.NewScanner(out)
+	until := func(text string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), text) {
+				return
+			}
+		}
+		t.Fatalf("%q isn't shown", text)
+	}
+	until("watching")
+	login := func(user, resource string) *testclient.Client {
+		c, err := testclient.Dial(t.Context(), testclient.Options{Addr: s.Addr("c2s-insecure"), Timeout: patience})
+		if err == nil {
+			err = c.Login(t.Context(), user, testserver.Password(user), resource)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	send := func(c *testclient.Client, xml string) {
+		t.Helper()
+		if err := c.Send(xml); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	romeo := login("romeo", "orchard")
+	send(romeo, "<message to='bigromeo@localhost' type='chat' id='m0'><body>who?</body></message>")
+	juliet := login("juliet", "balcony")
+	send(juliet, "<presence/>")
+	send(romeo, "<presence/>")
+	send(romeo, "<message to='juliet@localhost/balcony' type='chat' id='m1'><body>hi</body><x xmlns='urn:x' of='xmpp:romeo@localhost?x'>romeo@localhost</x></message>")
+	send(juliet, "<message to='romeo@localhost/orchard' type='chat' id='m2'><body>ho</body></message>")
+	big := login("bigromeo", "phone")
+	send(big, "<presence/>")
+	send(big, "<message to='romeo@localhost/orchard' type='chat' id='m3'><body>me</body></message>")
+	for _, c := range []*testclient.Client{big, juliet, romeo} {
+		if _, err := c.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until("romeo@localhost/orchard closed closed-by-client")
+
+	recorded, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []string{
+		"juliet: login orchard as juliet\n", "nurse: login balcony as nurse\n", "romeo: login phone as romeo\n",
+		"juliet> <message to='romeo@localhost' id='m0'", "juliet> <message to='nurse@localhost/balcony' id='m1'",
+		"nurse<~ <message type='chat' from='juliet@localhost/orchard' ...>", "nurse> <message to='juliet@localhost/orchard' id='m2'",
+		"of='xmpp:juliet@localhost?x'", "romeo> <message to='juliet@localhost/orchard' id='m3'",
+	} {
+		if !strings.Contains(string(recorded), step) {
+			t.Errorf("no %s in\n%s", step, recorded)
+		}
+	}
+	replay, err := script.Load(file)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, recorded)
+	}
+	other := testserver.Start(t, testserver.Options{Binary: binary, Accounts: accounts})
+	if err := script.Run(t.Context(), replay, other, script.Options{Password: testserver.Password}); err != nil {
+		t.Errorf("%v\n%s", err, recorded)
+	}
+}

@@ -227,6 +227,9 @@ func (a *acks) begin(no uint64) {
 // many stanzas it has handled. tooHigh is called, on a goroutine of its own, if
 // it was sent fewer (XEP-0198 §6).
 func (m *Manager) Acknowledge(s *Session, link Link, h uint32, tooHigh func(sent uint32)) {
+	if s == nil {
+		return
+	}
 	m.pipe.run(func() {
 		a := s.sm
 		if a == nil || !s.attachedTo(link) || s.lost {

@@ -3,6 +3,7 @@ package sessionmgr
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 )
@@ -179,7 +180,8 @@ func (m *Manager) doErrand(s *Session, e errand) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			m.metrics.panics.Inc()
-			err = panicked("a function of a session", v)
+			s.Log().Error("what was to be done for a session panicked", "err", panicked("a function of a session", v))
+			err = fmt.Errorf("a function of a session panicked: %v", v)
 		}
 	}()
 	return e.fn(errandContext{ctx, s})

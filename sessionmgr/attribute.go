@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"weir/jid"
 )
@@ -92,12 +96,15 @@ func NewKey[T any](m *Manager, name string, o KeyOptions) (Key[T], error) {
 		o.MaxBytes = 1024
 	}
 	switch {
-	case name == "" || len(name) > maxAttributeName:
-		return Key[T]{}, fmt.Errorf("sessionmgr: %q is no name of an attribute: 1 to %d bytes", name, maxAttributeName)
+	case name == "" || len(name) > maxAttributeName || !utf8.ValidString(name) || strings.ContainsFunc(name, notInName):
+		return Key[T]{}, fmt.Errorf("sessionmgr: %q is no name of an attribute: 1 to %d bytes, no blanks", name, maxAttributeName)
 	case o.Lifetime > OfAccount || o.Readers > ReadByUser:
 		return Key[T]{}, fmt.Errorf("sessionmgr: attribute %s: unknown lifetime or reader", name)
 	case o.MaxBytes < 0 || o.MaxBytes > maxAttributeBytes || o.Expiry < 0:
 		return Key[T]{}, fmt.Errorf("sessionmgr: attribute %s: MaxBytes is %d and Expiry %v, must be up to %d and not negative", name, o.MaxBytes, o.Expiry, maxAttributeBytes)
+	}
+	if kind := reflect.TypeFor[T]().Kind(); o.MaxBytes > 0 && (kind == reflect.Chan || kind == reflect.Func) {
+		return Key[T]{}, fmt.Errorf("sessionmgr: attribute %s: a %s can't be kept as JSON, with OfProcess and without MaxBytes only", name, kind)
 	}
 	d := &declaration{name: name, o: o, read: func(raw []byte) (any, error) {
 		var v T
@@ -113,6 +120,10 @@ func NewKey[T any](m *Manager, name string, o KeyOptions) (Key[T], error) {
 	return Key[T]{m, d}, nil
 }
 
+// notInName reports whether a rune can't be in the name of an attribute: it would not
+// be one word of a table or of the log.
+func notInName(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+
 // Get returns the session's value, or ok=false where it has none that can be read.
 func (k Key[T]) Get(s *Session) (v T, ok bool) {
 	v, ok, _ = k.Lookup(s)
@@ -121,6 +132,9 @@ func (k Key[T]) Get(s *Session) (v T, ok bool) {
 
 // Lookup is Get that says why a value can't be read.
 func (k Key[T]) Lookup(s *Session) (v T, ok bool, err error) {
+	if s == nil {
+		return v, false, nil
+	}
 	at := s.attributes.Load().of(k.d.o.Lifetime)
 	if at == nil {
 		return v, false, nil

@@ -38,6 +38,17 @@ func (m *Manager) Bind(ctx context.Context, s *Session, asked string, answered f
 // BindWith is Bind with more to say about it. What becomes of b.Acks is in there
 // when it returns.
 func (m *Manager) BindWith(ctx context.Context, s *Session, b *Binding, answered func(jid.JID)) error {
+	if s == nil {
+		return stanza.NotAllowed("the session has ended")
+	}
+	err := m.bind(ctx, s, b, answered)
+	if err != nil {
+		s.notBound(err)
+	}
+	return err
+}
+
+func (m *Manager) bind(ctx context.Context, s *Session, b *Binding, answered func(jid.JID)) error {
 	account := s.JID()
 	if s.State() != Unbound {
 		return stanza.NotAllowed() // RFC 6120 §7.1: one resource a stream

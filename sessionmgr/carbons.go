@@ -244,6 +244,9 @@ func (c *copying) set(bit uint32, on bool) (was bool) {
 // on or off, as far as that is its client's to say. It waits until that is durable, with stream management: a client that
 // was told that they are on gets them also after a restart.
 func (m *Manager) SetCarbons(ctx context.Context, s *Session, on bool) error {
+	if s == nil {
+		return ErrGone
+	}
 	done := make(chan error, 1)
 	m.pipe.run(func() {
 		was := s.carbons.ask(on)

@@ -93,13 +93,19 @@ const describeAtOnce = 100
 func (m *Manager) Describe(list []*Session) []Description {
 	all := make([]Description, len(list))
 	for i, s := range list {
+		if s == nil {
+			all[i].State = Destroyed.String()
+			continue
+		}
 		all[i] = s.describe()
 	}
 	for i := 0; i < len(list); i += describeAtOnce {
 		end := min(i+describeAtOnce, len(list))
 		m.inOrder(func() {
 			for k := i; k < end; k++ {
-				all[k].Acks = list[k].describeAcks(&all[k])
+				if list[k] != nil {
+					all[k].Acks = list[k].describeAcks(&all[k])
+				}
 			}
 		})
 	}

@@ -36,6 +36,9 @@ type EnableRequest struct {
 // numbered. It waits for the store; meanwhile the stream must not read. An error
 // is a stanza.Error, or ErrGone: the session has ended, and its stream says why.
 func (m *Manager) Enable(ctx context.Context, s *Session, link Link, resume bool, most time.Duration, answer func(Enabled)) error {
+	if s == nil {
+		return stanza.NotAllowed("the session has ended")
+	}
 	r := &EnableRequest{Resume: resume, Most: most, Answer: answer, done: make(chan struct{})}
 	m.pipe.run(func() { m.enableNow(s, link, r) })
 	<-r.done

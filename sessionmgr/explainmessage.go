@@ -44,23 +44,26 @@ type MessageStory struct {
 
 // MessageTarget is a session that a message was for.
 type MessageTarget struct {
-	Session string `json:"session,omitempty"` // its id; none if it has ended
+	Session string `json:"session,omitempty"` // its id; none if it isn't known any more
 	JID     string `json:"jid,omitempty"`
-	Copy    bool   `json:"copy"`   // it gets a copy (XEP-0280)
-	Live    bool   `json:"live"`   // it was given to a stream at once
-	Number  uint32 `json:"number"` // that it had there, with stream management
-	State   string `json:"state"`  // one of the states of a message
+	Copy    bool   `json:"copy"`            // it gets a copy (XEP-0280)
+	Live    bool   `json:"live"`            // it was given to a stream at once
+	Number  uint32 `json:"number"`          // that it had there, with stream management
+	Ended   bool   `json:"ended,omitempty"` // it has ended
+	State   string `json:"state"`           // one of the states of a message
 }
 
 // What became of a message for one session.
 const (
-	MessageAcknowledged = "acknowledged" // its client has said that it has it
-	MessageWritten      = "written"      // to a client that doesn't acknowledge
-	MessageSent         = "sent"         // and not acknowledged
-	MessageWaiting      = "waiting"      // in the log
-	MessageLeft         = "left"         // the session ended without it: it is owed
-	MessageTaken        = "taken over"   // the session ended without it, and another has it to get
-	MessageDone         = "done"         // the session has ended, and had it or another has got it
+	MessageAcknowledged = "acknowledged"    // its client has said that it has it
+	MessageWritten      = "written"         // to a client that doesn't acknowledge
+	MessageSent         = "sent"            // and not acknowledged
+	MessageWaiting      = "waiting"         // in the log
+	MessageLeft         = "left"            // the session ended without it: it is owed, unless another has it or is to get it
+	MessageTaken        = "taken over"      // the session ended without it, and another has it to get
+	MessageDelivered    = "delivered since" // it was owed, and was given to a session: to which isn't kept
+	MessageDropped      = "dropped"         // a copy for a session that ended without it: nobody is owed a copy
+	MessageDone         = "done"            // the session ended long ago, or before the server's start: it had it, or another has got it
 )
 
 // explainAtMost is how many records are looked at for a message that is named by
@@ -200,6 +203,7 @@ func originID(st *stanza.Stanza) string {
 // fateOf fills in what became of a record. Runs with the token.
 func (m *Manager) fateOf(story *MessageStory, l *ledger, id uint64, rec *record) {
 	owed := append(append([]segment{}, l.owed...), l.undecided...)
+	elsewhere := false // another has it, or is to get it
 	for i := range rec.count() {
 		t := rec.target(i)
 		x := MessageTarget{Copy: t.copy, Live: t.live, Number: t.n}
@@ -207,25 +211,46 @@ func (m *Manager) fateOf(story *MessageStory, l *ledger, id uint64, rec *record)
 		switch {
 		case s != nil:
 			x.Session, x.JID, x.State = s.ID(), s.JID().String(), s.fateOf(id)
-		case t.copy:
-			x.State = MessageDone // nobody is owed a copy
-		case covered(owed, t.tag, id):
-			x.State, story.Owed = MessageLeft, true
 		default:
-			x.State = MessageDone
-			if by := m.claimant(l, t.tag, id); by != nil {
-				x.Session, x.JID, x.State = by.ID(), by.JID().String(), MessageTaken
-			}
+			m.fateOfEnded(&x, l, owed, t.tag, id)
 		}
+		story.Owed = story.Owed || x.State == MessageLeft
+		elsewhere = elsewhere || !x.Copy && x.State != MessageLeft
 		story.Targets = append(story.Targets, x)
 	}
+	story.Owed = story.Owed && !elsewhere
 	if rec.outgoing() || rec.originals() > 0 {
 		return
 	}
 	if by := m.claimant(l, 0, id); by != nil {
 		story.Targets = append(story.Targets, MessageTarget{Session: by.ID(), JID: by.JID().String(), State: MessageTaken})
-	} else {
-		story.Owed = covered(owed, 0, id)
+	} else if story.Owed = covered(owed, 0, id); !story.Owed {
+		story.Targets = append(story.Targets, MessageTarget{State: MessageDelivered})
+	}
+}
+
+// fateOfEnded is fateOf for a session that has ended: what is known of the last ones, and
+// by what its account is owed. Runs with the token.
+func (m *Manager) fateOfEnded(x *MessageTarget, l *ledger, owed []segment, tag, id uint64) {
+	x.Ended, x.State = true, MessageDone
+	old, known := m.closed.find(func(st *Story) bool { return st.end.tag == tag && st.end.account == l.account })
+	if known {
+		x.Session, x.JID = old.Session.ID, old.Session.JID
+	}
+	switch by := m.claimant(l, tag, id); {
+	case covered(owed, tag, id) && !x.Copy:
+		x.State = MessageLeft
+	case by != nil && !x.Copy:
+		x.Session, x.JID, x.Ended, x.State = by.ID(), by.JID().String(), false, MessageTaken
+	case !known:
+	case id <= old.end.had && old.end.acks:
+		x.State = MessageAcknowledged
+	case id <= old.end.had:
+		x.State = MessageWritten
+	case x.Copy:
+		x.State = MessageDropped
+	default:
+		x.State = MessageDelivered
 	}
 }
 

@@ -71,7 +71,8 @@ func TestExplainMessage(t *testing.T) {
 	h.Kick(plain.Session, Cause{Kicked, ""}, nil)
 	h.Kick(juliet.Session, Cause{Kicked, ""}, nil)
 	h.settle()
-	is("m2", " left", "")
+	is("m2", "balcony left", "")
+	is("m1", "balcony acknowledged, plain written", "plain written, balcony acknowledged")
 	if !explain("m2").Owed || explain("m1").Owed {
 		t.Error("what the session left isn't owed, or what it had is")
 	}
@@ -99,6 +100,13 @@ func TestExplainMessage(t *testing.T) {
 	next.enable()
 	next.available(0)
 	h.until(func() bool { return states("m2") == "next taken over" && states("m3") == "next taken over" })
+	h.until(func() bool { return next.Describe().Sent == 2 })
+	next.ack(2)
+	h.settle()
+	is("m2", "balcony delivered since", "")
+	if st := explain("m3"); st.Owed || len(st.Targets) != 1 || st.Targets[0].State != MessageDelivered || st.Targets[0].Ended || !explain("m2").Targets[0].Ended {
+		t.Errorf("%+v", st)
+	}
 	for _, name := range []string{"m9", "", "0000000000000000", "o-", "hark", "<", "ffffffffffffffffff"} {
 		if _, err := h.ExplainMessage(t.Context(), account, name); !errors.Is(err, ErrNoMessage) {
 			t.Errorf("%q: %v", name, err)
@@ -112,5 +120,45 @@ func TestExplainMessage(t *testing.T) {
 	}
 	if st := sent("m1"); st.Receiver != nil || !strings.Contains(st.Elsewhere, "the log of juliet@verona.lit hasn't it") {
 		t.Errorf("%+v", st)
+	}
+}
+
+// TestExplainWhatWaited: a message that nobody was there for says whether it still
+// waits, with clients that don't acknowledge; one that another session has as well
+// isn't owed.
+func TestExplainWhatWaited(t *testing.T) {
+	h := newHouse(t, func(o *Options) { o.Archive = ArchiveAlways })
+	romeo, account := h.online("romeo@verona.lit/orchard", 0), jid.MustParse("juliet@verona.lit")
+	explain := func(name string) MessageStory {
+		t.Helper()
+		h.settle()
+		st, err := h.ExplainMessage(t.Context(), account, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	romeo.send("<message to='juliet@verona.lit' type='chat' id='m1'><body>hark</body></message>")
+	if st := explain("m1"); !st.Owed || len(st.Targets) != 0 {
+		t.Errorf("nobody was there: %+v", st)
+	}
+	plain := h.online("juliet@verona.lit/plain", 0)
+	h.until(func() bool { st := explain("m1"); return !st.Owed && len(st.Targets) == 1 })
+	if st := explain("m1"); st.Targets[0].State != MessageDelivered || st.Targets[0].Session != "" {
+		t.Errorf("it was given to a session: %+v", st)
+	}
+	both := h.online("juliet@verona.lit/both", 0)
+	both.enable()
+	romeo.send("<message to='juliet@verona.lit' type='chat' id='m2'><body>hark</body></message>")
+	h.settle()
+	h.Kick(both.Session, Cause{Kicked, ""}, nil)
+	st := explain("m2")
+	if len(st.Targets) != 2 || st.Owed {
+		t.Fatalf("one of two has it: %+v", st)
+	}
+	for _, x := range st.Targets {
+		if x.Session == plain.ID() && x.State != MessageWritten || x.Session == both.ID() && (!x.Ended || x.State != MessageLeft && x.State != MessageDelivered) {
+			t.Errorf("%+v", x)
+		}
 	}
 }

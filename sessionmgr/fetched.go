@@ -6,7 +6,7 @@ package sessionmgr
 // client that reads the archive first gets nothing twice (XEP-0160 §2).
 func (m *Manager) Fetched(s *Session, after, upTo uint64) {
 	m.pipe.run(func() {
-		if s.reach.Load() >= 0 {
+		if s == nil || s.reach.Load() >= 0 {
 			return
 		}
 		f := s.fetched

@@ -81,6 +81,9 @@ func (f *Filter) fits(s *Session) bool {
 // Concerns reports whether a session is one that the filter means but for its
 // phase, also one that has ended.
 func (f *Filter) Concerns(s *Session) bool {
+	if s == nil {
+		return false
+	}
 	s.mu.Lock()
 	ok := f.describes(s)
 	s.mu.Unlock()

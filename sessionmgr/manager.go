@@ -243,6 +243,9 @@ func (m *Manager) Open(l Link, info LinkInfo) *Session {
 
 // StreamOpened notes the host of a valid stream header.
 func (m *Manager) StreamOpened(s *Session, host string) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	s.host = host
 	if s.state == NotOpen {
@@ -255,6 +258,9 @@ func (m *Manager) StreamOpened(s *Session, host string) {
 
 // Authenticated moves a session to c2s_unbound.
 func (m *Manager) Authenticated(s *Session, account jid.JID) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	if s.state == NotOpen || s.state == Unauthed {
 		s.state, s.full = Unbound, account.Bare()
@@ -266,6 +272,9 @@ func (m *Manager) Authenticated(s *Session, account jid.JID) {
 
 // Drained tells that a session's link has written everything; any goroutine.
 func (m *Manager) Drained(s *Session) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	s.wakeDrained()
 	s.mu.Unlock()
@@ -292,8 +301,11 @@ func (m *Manager) Closed(s *Session, link Link, why Cause) {
 // Kick ends a session and closes its stream with an error element, or without
 // one if goodbye is nil. When the server stops, a session that its client may
 // resume is kept instead; so is one that a handler of PreClose wants to stay, whose
-// error is then returned.
+// error is then returned. ErrGone: s is nil, as that of an id that is gone.
 func (m *Manager) Kick(s *Session, why Cause, goodbye *stream.Error) error {
+	if s == nil {
+		return ErrGone
+	}
 	if err := m.mayEnd(s, why, goodbye); err != nil {
 		return err
 	}
@@ -338,6 +350,7 @@ func (m *Manager) mayEnd(s *Session, why Cause, goodbye *stream.Error) error {
 func (m *Manager) ended(s *Session, was State, binding bool) {
 	m.registry.drop(s)
 	m.metrics.ended(s.Cause().Code)
+	m.logEnd(s, was)
 	bound := was == Bound || was == Hibernating
 	if bound {
 		m.inOrder(func() { m.leave(s) })
@@ -356,7 +369,11 @@ func (m *Manager) farewell(s *Session, bound bool) {
 	}
 	m.registry.remove(s.JID().Bare(), s)
 	s.parted()
-	m.closed.remember(s)
+	var end ending
+	if bound {
+		m.inOrder(func() { end = s.ending() })
+	}
+	m.closed.remember(s, end)
 	why := s.Cause()
 	if err := m.Hooks.Closed.Run(s.Context(), Closing{Session: s, Cause: why}); err != nil {
 		s.Log().Error("handler failed", "err", err)

@@ -182,6 +182,9 @@ func (m *Manager) sync(s *Session, l *ledger) {
 // handled, as far as it ever will be, and what came for the session by then was
 // appended. With stream management the count of that is durable then.
 func (m *Manager) Settle(ctx context.Context, s *Session, link Link) {
+	if s == nil {
+		return
+	}
 	done := make(chan struct{})
 	m.pipe.run(func() {
 		it := item{Entry: Entry{From: s, Done: func(error) { close(done) }}}

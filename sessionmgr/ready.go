@@ -12,6 +12,9 @@ func (m *Manager) Go(fn func()) { m.work.Go(fn) }
 // may come back Resumption.Missed will say that it has missed something. It may wait
 // as long as a client reads slowly, so call it on a goroutine of your own.
 func (m *Manager) Ready(s *Session, most int) bool {
+	if s == nil {
+		return false
+	}
 	for {
 		var link Link
 		var room chan struct{}

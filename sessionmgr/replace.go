@@ -50,6 +50,7 @@ func (m *Manager) seeOff(ctx context.Context, s *Session, v *ruling) {
 		}
 		m.registry.drop(old.Session)
 		m.metrics.ended(old.Cause().Code)
+		m.logEnd(old.Session, old.was)
 		if !old.binding {
 			m.farewell(old.Session, old.hadResource())
 		}
@@ -120,6 +121,7 @@ func (m *Manager) slows(s *Session, v *ruling) time.Duration {
 	}
 	wait := loopWaitAt(turns)
 	m.metrics.slowed.Inc()
+	s.early(fmt.Sprintf("waits %v with its binding: sessions of the account have replaced each other %d times, the last was %s", wait, turns, v.replaced[0].ID()))
 	if turns == loopTurns || turns%50 == 0 {
 		old := v.replaced[0]
 		s.Log().Warn("clients of an account replace each other again and again; the next has to wait",

@@ -15,6 +15,9 @@ const answerTime = 5 * time.Millisecond
 // told what is durable by then, and the rest unasked.
 func (m *Manager) RequestAck(s *Session, link Link) {
 	m.pipe.run(func() {
+		if s == nil {
+			return
+		}
 		a, w := s.sm, s.window.Load()
 		if a == nil || w == nil || w.link != link {
 			return

@@ -59,6 +59,9 @@ func notResumed(c merr.Condition, text string) *ResumeError {
 // client, before anything is sent on the link. It waits for the store and may
 // read it; meanwhile the stream must not read. An error is a *ResumeError.
 func (m *Manager) Resume(ctx context.Context, temp *Session, link Link, id string, h uint32, resumed func(s *Session, h uint32)) error {
+	if temp == nil {
+		return notResumed(merr.ItemNotFound, "")
+	}
 	err := m.resume(ctx, temp, link, id, h, resumed)
 	if err != nil {
 		temp.fellBack(err)

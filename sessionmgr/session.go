@@ -101,6 +101,9 @@ func (s *Session) Created() time.Time { return time.Unix(0, s.created) }
 
 // State returns the state of the moment.
 func (s *Session) State() State {
+	if s == nil {
+		return Destroyed
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state
@@ -181,6 +184,9 @@ func (s *Session) SetInterested() {
 
 // Link returns the live end, or nil while hibernating and after the end.
 func (s *Session) Link() Link {
+	if s == nil {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.linkNow()
@@ -295,6 +301,9 @@ func (s *Session) SetPresence(st *stanza.Stanza, priority int8) {
 
 // kept reports whether the session is bound, with a link or without.
 func (s *Session) kept() bool {
+	if s == nil {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state == Bound || s.state == Hibernating
@@ -309,6 +318,9 @@ func (s *Session) isResumable() bool {
 
 // attachedTo reports whether a link is the session's, or was the last it had.
 func (s *Session) attachedTo(link Link) bool {
+	if s == nil {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.attached == link
@@ -317,6 +329,9 @@ func (s *Session) attachedTo(link Link) bool {
 // source returns what a stanza comes of that was read from a link; false where
 // the session has left that link.
 func (s *Session) source(link Link) (*source, bool) {
+	if s == nil {
+		return nil, false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// What comes by the stream of a session that could have been resumed and has

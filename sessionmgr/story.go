@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"weir/jid"
+	"weir/stanza"
 
 	merr "mellium.im/xmpp/stanza"
 )
@@ -17,6 +19,8 @@ import (
 const (
 	maxSteps      = 32   // of one session, behind its binding
 	maxMarks      = 16   // of one session: when it became available, and such
+	maxEarly      = 8    // of one session, before its binding
+	maxReason     = 200  // bytes of why something was refused
 	closedKnown   = 1000 // sessions that ended and had logged in
 	closedUnknown = 100  // those that had not: strangers don't push out the others
 )
@@ -33,6 +37,20 @@ type Step struct {
 type Story struct {
 	Session Description `json:"session"` // now; of one that has ended, as it was then
 	Steps   []Step      `json:"steps"`   // in order; the way to its binding is that of this process
+	end     ending
+}
+
+// ending is how far a session that has ended was with its account's log.
+type ending struct {
+	account jid.JID
+	tag     uint64
+	had     uint64 // the last id of what it has got
+	acks    bool   // it had stream management
+}
+
+// ending returns how far a session is that has left. Runs with the token.
+func (s *Session) ending() ending {
+	return ending{account: s.JID().Bare(), tag: s.queue.tag, had: s.queue.after, acks: s.sm != nil}
 }
 
 // way is where a session has come along. Guarded by its mu.
@@ -47,7 +65,7 @@ type way struct {
 type later struct {
 	steps []Step // the last of them
 	marks []mark // the same
-	fell  *Step  // before it was bound: its client could not resume, nil where it didn't try
+	early []Step // the same, before it was bound: what was refused, and what it waited for
 }
 
 // more returns what comes once a session is bound, to be added to.
@@ -131,9 +149,48 @@ func (s *Session) fellBack(why error) {
 	if errors.As(why, &e) {
 		what = "could not resume an earlier session: " + e.story()
 	}
+	s.early(what)
+}
+
+// early notes what kept a client from being bound, or why that took long.
+func (s *Session) early(what string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.way.more().fell = &Step{At: time.Now(), State: s.state.String(), What: what}
+	if s.state != Unauthed && s.state != Unbound {
+		return
+	}
+	w := s.way.more()
+	list := w.early
+	if len(list) >= maxEarly {
+		list = append(list[:0], list[1:]...)
+	}
+	w.early = append(list, Step{At: time.Now(), State: s.state.String(), What: what})
+}
+
+// LoginFailed notes for [Manager.Explain] that a login failed: by which mechanism, and
+// why, in words for admins. Who wanted in isn't told: a password may be in its place.
+func (s *Session) LoginFailed(mechanism, why string) {
+	s.early("login by " + clipped(mechanism) + " failed: " + clipped(why))
+}
+
+// notBound notes that a binding was refused.
+func (s *Session) notBound(err error) {
+	why := "of a fault of the server"
+	if e, ok := stanza.AsError(err); ok {
+		why = string(e.Condition)
+		for _, text := range e.Text {
+			why += ", " + text
+		}
+	}
+	s.early("binding refused: " + clipped(why))
+}
+
+// clipped bounds what is remembered of a text.
+func clipped(text string) string {
+	if len(text) <= maxReason {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxReason], "") + "…"
 }
 
 // story is the error as it is told to admins.
@@ -152,16 +209,22 @@ func (e *ResumeError) story() string {
 	return string(e.Reason.Condition)
 }
 
-// appendFell appends that a resumption failed, behind what was before it.
-func (w *way) appendFell(list []Step) []Step {
-	if w.later == nil || w.later.fell == nil {
+// appendEarly appends what happened in one of the states before the binding, behind
+// what was before it.
+func (w *way) appendEarly(list []Step, in State) []Step {
+	if w.later == nil {
 		return list
 	}
-	x := *w.later.fell
-	if last := list[len(list)-1].At; x.At.Before(last) { // in the millisecond before: those are rounded up
-		x.At = last
+	for _, x := range w.later.early {
+		if x.State != in.String() {
+			continue
+		}
+		if last := list[len(list)-1].At; x.At.Before(last) { // in the millisecond before: those are rounded up
+			x.At = last
+		}
+		list = append(list, x)
 	}
-	return append(list, x)
+	return list
 }
 
 // steps lists all of them.
@@ -174,12 +237,14 @@ func (s *Session) steps() []Step {
 		state State
 		what  string
 	}{{s.way.header, Unauthed, "stream opened"}, {s.way.login, Unbound, "logged in"}, {s.way.bound, Bound, "resource bound"}} {
-		if x.state == Bound {
-			list = s.way.appendFell(list)
-		}
 		if x.mark > 0 {
-			list = append(list, Step{At: s.Created().Add(time.Duration(x.mark) * time.Millisecond), State: x.state.String(), What: x.what})
+			at := s.Created().Add(time.Duration(x.mark) * time.Millisecond)
+			if last := list[len(list)-1].At; at.Before(last) { // the same, rounded down
+				at = last
+			}
+			list = append(list, Step{At: at, State: x.state.String(), What: x.what})
 		}
+		list = s.way.appendEarly(list, x.state)
 	}
 	begun, bound := len(list), list[len(list)-1].At
 	after := s.way.later
@@ -244,8 +309,8 @@ func (r *ring) find(is func(*Story) bool) (Story, bool) {
 }
 
 // remember keeps the story of a session that has ended.
-func (c *closed) remember(s *Session) {
-	st := Story{Session: s.describe(), Steps: s.steps()}
+func (c *closed) remember(s *Session, end ending) {
+	st := Story{Session: s.describe(), Steps: s.steps(), end: end}
 	st.Session.Attributes = nil // they are not small
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,8 +1,10 @@
 package sessionmgr
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -92,6 +94,79 @@ func TestExplainFallsBack(t *testing.T) {
 			}
 		}
 		h.Kick(c.Session, Cause{Kicked, ""}, nil)
+	}
+}
+
+// TestExplainRefusals: a login that failed, a binding that was refused and one that had
+// to wait are in the story, in order and bounded.
+func TestExplainRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		h := newHouse(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+		h.rules("single")
+		c := &client{h: h}
+		c.Session = h.Open(c, LinkInfo{})
+		h.StreamOpened(c.Session, "verona.lit")
+		time.Sleep(time.Second)
+		c.LoginFailed("SCRAM-SHA-256", "the password is wrong")
+		h.Authenticated(c.Session, jid.MustParse(juliet))
+		if err := h.Bind(t.Context(), c.Session, "\x00", func(jid.JID) {}); err == nil {
+			t.Fatal("it was bound")
+		}
+		h.fight(loopTurns, time.Second, func(int, *client) string { return "x" })
+		if err := h.Bind(t.Context(), c.Session, "y", func(jid.JID) {}); err != nil {
+			t.Fatal(err)
+		}
+		st, _ := h.Explain(c.ID())
+		told := st.told()
+		for _, want := range []string{
+			"stream opened; c2s_unauthed: login by SCRAM-SHA-256 failed: the password is wrong; c2s_unbound: logged in; c2s_unbound: binding refused: bad-request, ",
+			"; c2s_unbound: waits 1s with its binding: sessions of the account have replaced each other 5 times, the last was ",
+		} {
+			if !strings.Contains(told, want) {
+				t.Errorf("no %q in %q", want, told)
+			}
+		}
+		if !strings.HasSuffix(told, "; c2s: resource bound") {
+			t.Errorf("told %q", told)
+		}
+		for i := range st.Steps[1:] {
+			if st.Steps[i+1].At.Before(st.Steps[i].At) {
+				t.Errorf("out of order: %+v", st.Steps)
+			}
+		}
+		h.rules("single-refuse")
+		late := h.connect(juliet)
+		if err := h.Bind(t.Context(), late.Session, "z", func(jid.JID) {}); err == nil {
+			t.Fatal("it was bound")
+		}
+		if st, _ := h.Explain(late.ID()); !strings.Contains(st.told(), "c2s_unbound: binding refused: ") {
+			t.Errorf("told %q", st.told())
+		}
+		for range 3 * maxEarly {
+			late.LoginFailed(strings.Repeat("X", 1000), strings.Repeat("ä", 1000))
+		}
+		st, _ = h.Explain(late.ID())
+		if n := len(st.Steps); n != 3+maxEarly || len(st.Steps[n-1].What) > 3*maxReason {
+			t.Errorf("%d steps, the last is %q", n, st.Steps[n-1].What)
+		}
+		h.Kick(c.Session, Cause{Kicked, "late"}, nil)
+		if !strings.Contains(log.String(), "session kicked") || !strings.Contains(log.String(), "kicked: late") {
+			t.Errorf("nothing of the kick in\n%s", &log)
+		}
+	})
+}
+
+// TestLogOfHibernating: the end of a session that has no stream is in the log.
+func TestLogOfHibernating(t *testing.T) {
+	var log bytes.Buffer
+	h := newHouse(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	c := h.bind("juliet@verona.lit/balcony")
+	c.enable()
+	c.cut()
+	h.bind("juliet@verona.lit/balcony")
+	if n := strings.Count(log.String(), "hibernating session ended"); n != 1 || !strings.Contains(log.String(), c.ID()) {
+		t.Errorf("told %d times in\n%s", n, &log)
 	}
 }
 

@@ -18,6 +18,9 @@ const countAtMost = 10_000
 // storage.
 func (m *Manager) Waiting(ctx context.Context, s *Session) (Queue, error) {
 	var q Queue
+	if s == nil {
+		return q, ErrGone
+	}
 	var l *ledger
 	var owed, own want
 	var owedFrom, ownFrom, ownTo uint64

@@ -94,6 +94,7 @@ func (c *checker) all(ctx context.Context, src config.Source) {
 	c.data(cfg.Data)
 	c.certificates(cfg)
 	c.secrets(cfg)
+	c.sessionLog(cfg.SessionLog.File)
 	c.ports(ctx, cfg)
 	for _, d := range cfg.Domains {
 		c.domain(ctx, cfg, d)

@@ -66,6 +66,35 @@ func (c *checker) tokenKey(name string) {
 	}
 }
 
+// sessionLog looks whether the log of sessions can be written. It makes no file: the
+// server does.
+func (c *checker) sessionLog(name string) {
+	if name == "" {
+		return
+	}
+	subject, dir := "log of sessions", filepath.Dir(name)
+	fi, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.add(checkFail, subject, "make it for the user who runs the server", "the folder %s doesn't exist", dir)
+		return
+	case err != nil:
+		c.add(checkFail, subject, "", "%v", err)
+		return
+	case !fi.IsDir():
+		c.add(checkFail, subject, "", "%s is no folder", dir)
+		return
+	}
+	probe, err := os.CreateTemp(dir, ".weir-check-*")
+	if err != nil {
+		c.add(checkFail, subject, "the user who runs the server has to be able to", "nothing can be written there: %v", err)
+		return
+	}
+	probe.Close()
+	os.Remove(probe.Name())
+	c.add(checkOK, subject, "", "%s", name)
+}
+
 // secrets looks at the files with the secrets of components and of the webhook.
 func (c *checker) secrets(cfg config.Config) {
 	if name := cfg.Component.SecretFile; name != "" {

@@ -28,8 +28,10 @@ each has it. ID is the message's id in the archive, its origin-id or the id that
 its sender gave it; the newest that fits is told. What it says is not shown.
 
 A session has it "acknowledged" or, if its client doesn't do that, "written"; it was
-"sent" and not acknowledged; it is "waiting" in the log. Of a session that has ended
-it is "left" to the account's next one, "taken over" by another session, or "done".
+"sent" and not acknowledged; it is "waiting" in the log. What a session that has
+ended had not got is "left" to the account's next one, "taken over" by another
+session, or "delivered since": to which isn't kept. A copy is "dropped" then. "done":
+the session ended long ago, and it had it or another has got it.
 
 In the log of its sender those are the sender's other sessions; what became of it for its
 receiver follows, where that is an account of this server.`,
@@ -98,8 +100,13 @@ func showTargets(w io.Writer, all []sessionmgr.MessageTarget) error {
 			number = strconv.FormatUint(uint64(t.Number), 10)
 		}
 		session := dash(t.Session)
-		if t.Session == "" {
+		switch {
+		case t.Session == "" && t.Ended:
 			session = "(ended)"
+		case t.Session == "":
+			session = "(not kept)"
+		case t.Ended:
+			session += " (ended)"
 		}
 		rows = append(rows, []string{session, dash(t.JID), what, number, t.State})
 	}

@@ -22,12 +22,14 @@ type recorder struct {
 	begun    bool
 	bodies   bool
 	accounts map[string]string // address to name
+	domains  map[string]bool   // of those accounts
 	actors   map[string]string // id of a session to who plays it
+	others   map[string]int    // address to number, of accounts beyond the cast
 	used     map[string]int    // name of an account to how many actors it has
 }
 
 func newRecorder(w io.Writer, bodies bool) *recorder {
-	return &recorder{w: w, bodies: bodies, accounts: map[string]string{}, actors: map[string]string{}, used: map[string]int{}}
+	return &recorder{w: w, bodies: bodies, accounts: map[string]string{}, domains: map[string]bool{}, actors: map[string]string{}, others: map[string]int{}, used: map[string]int{}}
 }
 
 func (r *recorder) line(format string, args ...any) {
@@ -72,7 +74,8 @@ func (r *recorder) enter(e admin.Event) {
 	if err != nil || e.State == "c2s_hibernating" {
 		return
 	}
-	name := r.name(j.Bare().String())
+	r.domains[j.Domain()] = true
+	name := r.name(j.Bare())
 	if name == "" {
 		r.line("# a session of a further account is left out")
 		return
@@ -93,13 +96,28 @@ func (r *recorder) enter(e admin.Event) {
 }
 
 // name returns who of the cast plays an account, "" where all play already.
-func (r *recorder) name(account string) string {
-	name, known := r.accounts[account]
+func (r *recorder) name(account jid.JID) string {
+	name, known := r.accounts[account.String()]
 	if !known && len(r.accounts) < len(cast) {
 		name = cast[len(r.accounts)]
-		r.accounts[account] = name
+		r.accounts[account.String()] = name
 	}
 	return name
+}
+
+// alias is the local part that an account has in the script. Who has no session yet is
+// named here already, so that it stays the same one; beyond the cast it is nobody that
+// the replay's server has.
+func (r *recorder) alias(account jid.JID) string {
+	if name := r.name(account); name != "" {
+		return name
+	}
+	at, known := r.others[account.String()]
+	if !known {
+		at = len(r.others) + 1
+		r.others[account.String()] = at
+	}
+	return fmt.Sprintf("extra%d", at)
 }
 
 // leave ends a session's stream the way that it ended.
@@ -138,38 +156,66 @@ func (r *recorder) got(actor string, s *admin.SeenStanza) {
 	r.line("%s<~ %s ...>...</%s>", actor, pattern, s.Kind)
 }
 
-// address is the address in the replay.
+// address is the address in the replay. That of another server stays.
 func (r *recorder) address(s string) string {
 	j, err := jid.Parse(s)
-	if err != nil {
-		return s
-	}
-	name := r.accounts[j.Bare().String()]
 	switch {
-	case name == "" && j.Local() == "":
-		return "localhost"
-	case name == "":
+	case err != nil || !r.domains[j.Domain()]:
 		return s
+	case j.Local() == "" && !j.IsFull():
+		return "localhost"
+	case j.Local() == "":
+		return "localhost/" + j.Resource()
 	case j.IsFull():
-		return name + "@localhost/" + j.Resource()
+		return r.alias(j.Bare()) + "@localhost/" + word(j.Resource())
 	}
-	return name + "@localhost"
+	return r.alias(j) + "@localhost"
 }
 
-// replay is a stanza with the addresses of the replay, on one line.
+// replay is a stanza with the addresses of the replay, on one line. All are replaced
+// in one pass: an account's name in the replay may be that of another here.
 func (r *recorder) replay(xml string) string {
-	for account, name := range r.accounts {
-		xml = strings.ReplaceAll(xml, account, name+"@localhost")
-	}
-	xml = strings.NewReplacer("{", "&#123;", "}", "&#125;", "\n", " ", "\r", " ").Replace(xml)
-	return fromAttr.ReplaceAllString(xml, "$1")
+	xml = fromAttr.ReplaceAllString(xml, "$1")
+	xml = addresses.ReplaceAllStringFunc(xml, func(at string) string {
+		if at[0] != '=' {
+			return r.renamed(at)
+		}
+		begin, value, end := at[:2], at[2:len(at)-1], at[len(at)-1:]
+		if fresh := r.renamed(value); fresh != value {
+			return begin + fresh + end
+		}
+		return begin + inText.ReplaceAllStringFunc(value, r.renamed) + end // like xmpp:juliet@localhost
+	})
+	return strings.NewReplacer("{", "&#123;", "}", "&#125;", "\n", " ", "\r", " ").Replace(xml)
 }
+
+// renamed is address for what is escaped.
+func (r *recorder) renamed(s string) string {
+	plain := unescapeAttr(s)
+	if fresh := r.address(plain); fresh != plain {
+		return escapeAttr(fresh)
+	}
+	return s
+}
+
+// What may be an address: the value of an attribute, with a resource or without, or
+// an account's in a text. Whole words only.
+var (
+	inText    = regexp.MustCompile(bareAddress)
+	addresses = regexp.MustCompile(`='[^'<>]+'|="[^"<>]+"|` + bareAddress)
+)
+
+const bareAddress = `[^\s"&'/:;<>@]+@[\pL\pN.-]*[\pL\pN]`
 
 // fromAttr is the sender in a stanza's start tag: the server puts it there.
 var fromAttr = regexp.MustCompile(`^(<[a-z]+(?:\s[^>]*?)?)\sfrom=(?:'[^']*'|"[^"]*")`)
 
 func escapeAttr(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", "'", "&apos;").Replace(s)
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", "'", "&apos;", `"`, "&quot;").Replace(s)
+}
+
+func unescapeAttr(s string) string {
+	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&apos;", "'", "&quot;", `"`, "&amp;", "&").Replace(s)
 }
 
 // word makes a resource one word of a script.

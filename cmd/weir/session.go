@@ -177,6 +177,8 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 	tls := "none: this connection can be read on its way"
 	from := dash(d.Remote) + " by " + dash(d.Transport) + " at " + dash(d.Listener)
 	switch {
+	case d.Transport == sessionmgr.TransportVirtual:
+		tls, from = "-", "this server: a function, no connection"
 	case d.TLS != "":
 		tls = d.TLS + " " + d.Cipher
 		if d.TLSResumed {
@@ -223,7 +225,7 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 		{"bytes waiting", strconv.Itoa(d.Waiting)},
 	}
 	rows = append(rows, ackRows(d, now)...)
-	rows = append(rows, attributeRows(d)...)
+	rows = append(rows, attributeRows(d, now)...)
 	if d.Queue != nil && (d.Acks != nil || d.Queue.Messages > 0) {
 		rows = append(rows, []string{"waiting in the log", queued(d.Queue)})
 	}

@@ -58,9 +58,13 @@ func TestShowSession(t *testing.T) {
 	d.Attributes = []sessionmgr.Attribute{
 		{Name: "lunch.order", Lifetime: "account", Value: []byte(`"pasta"`)}, {Name: "lunch.talk", Lifetime: "session"},
 		{Name: "old.key", Lifetime: "account", Problem: "no module has this key"}, {Name: "x.long", Lifetime: "process", Value: bytes.Repeat([]byte("1"), 201)},
+		{Name: "x.object", Lifetime: "session", Value: []byte("{\n\t\"a\": 1\n}"), Expires: now.Add(5 * time.Minute)},
 	}
 	all("attribute lunch.order  \"pasta\" (account)\n", "attribute lunch.talk   its module's alone (session)\n",
 		"attribute old.key      not in force: no module has this key (account)\n", "attribute x.long       "+strings.Repeat("1", 200)+"… (process)\n")
+	all("attribute x.object     {\"a\":1} (session, expires in 5m)\n")
 	d.Acks, d.Queue, d.Attributes = nil, nil, nil
-	all("stream management    off\n")
+	all("stream management    off\n", "TLS                  none: this connection can be read on its way\n")
+	d.State, d.Transport, d.Listener = "c2s", "virtual", "virtual"
+	all("TLS                  -\n", "from                 this server: a function, no connection\n")
 }

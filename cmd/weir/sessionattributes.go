@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"time"
+	"unicode/utf8"
 
 	"weir/sessionmgr"
 )
@@ -10,18 +14,36 @@ import (
 const longestValue = 200
 
 // attributeRows tells what modules keep on a session and with its account.
-func attributeRows(d sessionmgr.Description) (rows [][]string) {
+func attributeRows(d sessionmgr.Description, now time.Time) (rows [][]string) {
 	for _, a := range d.Attributes {
-		value := string(a.Value)
-		switch {
-		case a.Problem != "":
-			value = "not in force: " + a.Problem
-		case value == "":
-			value = "its module's alone"
-		case len(value) > longestValue:
-			value = value[:longestValue] + "…"
+		value, how := valueOf(a), a.Lifetime
+		if !a.Expires.IsZero() {
+			how += ", expires " + until(now, a.Expires)
 		}
-		rows = append(rows, []string{"attribute " + a.Name, fmt.Sprintf("%s (%s)", value, a.Lifetime)})
+		rows = append(rows, []string{"attribute " + a.Name, fmt.Sprintf("%s (%s)", value, how)})
 	}
 	return rows
+}
+
+// valueOf is the value of an attribute on one line.
+func valueOf(a sessionmgr.Attribute) string {
+	switch {
+	case a.Problem != "":
+		return "not in force: " + a.Problem
+	case len(a.Value) == 0:
+		return "its module's alone"
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, a.Value); err != nil { // the answer was indented on its way
+		return "not shown: it is no JSON"
+	}
+	value := line.String()
+	if len(value) <= longestValue {
+		return value
+	}
+	end := longestValue
+	for end > 0 && !utf8.RuneStart(value[end]) {
+		end--
+	}
+	return value[:end] + "…"
 }

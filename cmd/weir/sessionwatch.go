@@ -84,9 +84,11 @@ func watch(ctx context.Context, t *target, q admin.SessionQuery, what string, le
 	}
 	var failed error
 	err := t.Watch(ctx, q, what, func(e admin.Event) bool {
-		failed = show(e)
-		if failed == nil && rec != nil {
+		if rec != nil {
 			failed = rec.add(e)
+		}
+		if failed == nil { // what is seen is in the recording
+			failed = show(e)
 		}
 		return failed == nil
 	})

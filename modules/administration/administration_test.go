@@ -202,17 +202,17 @@ func TestSessions(t *testing.T) {
 		if got := away.Got(); len(got) > 0 {
 			t.Errorf("not available, and got %s", got)
 		}
-		if r, err := do(t, mod, "end-user-session", "accountjids=romeo@verona.lit/y"); err != nil || r.Note != "1 sessions ended" || len(h.ByAccount(romeo.JID().Bare())) != 1 {
+		if r, err := do(t, mod, "end-user-session", "accountjids=romeo@verona.lit/y"); err != nil || r.Note != "1 session ended" || len(h.ByAccount(romeo.JID().Bare())) != 1 {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if r, err := do(t, mod, "end-user-session", "accountjids=romeo@verona.lit"); err != nil || r.Note != "1 sessions ended" || !strings.Contains(romeo.Cause().Text, "juliet@verona.lit") {
+		if r, err := do(t, mod, "end-user-session", "accountjids=romeo@verona.lit"); err != nil || r.Note != "1 session ended" || !strings.Contains(romeo.Cause().Text, "juliet@verona.lit") {
 			t.Errorf("%+v, %v", r, err)
 		}
 		for addresses, want := range map[string]string{
 			"romeo@verona.lit":   "0 sessions ended; not romeo@verona.lit: nobody is logged in",
 			"romeo@verona.lit/z": "0 sessions ended; not romeo@verona.lit/z: no such session",
 			"paris@verona.lit":   "0 sessions ended; not paris@verona.lit: no such account",
-			"paris@verona.lit/x,a@mantua.lit,juliet@verona.lit": "1 sessions ended; not a@mantua.lit: no account of this server, paris@verona.lit/x: no such account",
+			"paris@verona.lit/x,a@mantua.lit,juliet@verona.lit": "1 session ended; not a@mantua.lit: no account of this server, paris@verona.lit/x: no such account",
 		} {
 			if r, err := do(t, mod, "end-user-session", "accountjids="+addresses); err != nil || !r.Failed || r.Note != want {
 				t.Errorf("%s: %+v, %v, want %s", addresses, r, err, want)

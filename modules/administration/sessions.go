@@ -48,11 +48,18 @@ func (mod *Module) end(ctx context.Context, by jid.JID, answer *dataform.Form) (
 		notes = append(notes, fmt.Sprintf("%s: %s", j, why))
 	}
 	mod.log.Info("sessions ended", "sessions", n, "by", by)
-	r := Result{Note: fmt.Sprintf("%d sessions ended", n), Failed: len(notes) > 0}
+	r := Result{Note: sessionsEnded(n), Failed: len(notes) > 0}
 	if slices.Sort(notes); len(notes) > 0 {
 		r.Note += "; not " + strings.Join(notes, ", ")
 	}
 	return r, nil
+}
+
+func sessionsEnded(n int) string {
+	if n == 1 {
+		return "1 session ended"
+	}
+	return fmt.Sprintf("%d sessions ended", n)
 }
 
 // without says why no session of an address could be ended.
