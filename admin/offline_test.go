@@ -77,6 +77,9 @@ func restored(t *testing.T, cfg config.Config) (n int, said string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Start(t.Context()); err != nil { // which brings them back
+		t.Fatal(err)
+	}
 	s.Sessions.Range(func(*sessionmgr.Session) bool { n++; return true })
 	if err := s.Stop(t.Context()); err != nil {
 		t.Fatal(err)

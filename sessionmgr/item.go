@@ -147,7 +147,7 @@ type batch struct {
 
 // arenaBytes is how much memory for records a batch takes at once, and how much of
 // it the next may use again.
-const arenaBytes = 1 << 20
+const arenaBytes = 256 << 10
 
 // room returns no bytes with room for n, which last until the batch is released.
 func (b *batch) room(n int) []byte {
@@ -168,7 +168,7 @@ func (b *batch) reset() {
 	*b = batch{
 		writes: b.writes, items: b.items[:0], records: b.records[:0], logs: b.logs[:0], arena: b.arena[:0],
 	}
-	if cap(b.items) > 2*maxPendingEntries || cap(b.writes.Ops) > 4*maxPendingEntries {
+	if cap(b.items) > maxPendingEntries/2 || cap(b.writes.Ops) > maxPendingEntries { // more than it takes to be fast
 		b.items, b.writes = nil, storage.Batch{}
 	}
 	if cap(b.arena) > arenaBytes {
