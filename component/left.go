@@ -79,11 +79,7 @@ func (k *sights) clear(domain string) {
 // are here again: those that don't show it again in time take it back. Call it when
 // sessions are restored, and before the listener opens.
 func (srv *Server) Start(ctx context.Context) error {
-	var names []string
-	err := srv.sights.records.Table().Accounts(ctx, srv.sights.store, "", func(name string) bool {
-		names = append(names, name)
-		return true
-	})
+	names, err := srv.sights.records.Table().AccountNames(ctx, srv.sights.store)
 	if err != nil {
 		return err
 	}
@@ -101,14 +97,12 @@ func (srv *Server) read(ctx context.Context, name string) error {
 		d, wait = srv.newDomain(name, ""), 0
 	}
 	left := map[sight]struct{}{}
-	var gone []sight
+	gone := new(storage.Batch)
 	err := srv.sights.records.All(ctx, name, func(item string, _ []byte) bool {
-		x, ok := parseSight(item)
-		switch {
-		case !ok, !srv.remembers(x.to):
-			gone = append(gone, x)
-		default:
+		if x, ok := parseSight(item); ok && srv.remembers(x.to) {
 			left[x] = struct{}{}
+		} else {
+			srv.sights.records.Delete(gone, name, item)
 		}
 		return true
 	})
@@ -119,7 +113,9 @@ func (srv *Server) read(ctx context.Context, name string) error {
 		srv.sights.clear(name)
 		return nil
 	}
-	srv.sights.drop(name, gone)
+	if gone.Len() > 0 {
+		srv.sights.store.Commit(gone, func(error) {})
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.left = left

@@ -181,11 +181,7 @@ func (h *Handler) Start(ctx context.Context) error {
 
 // leftBehind reads the records of sessions that are here, and has w remove all.
 func (h *Handler) leftBehind(ctx context.Context, w *storage.Batch) (map[*sessionmgr.Session]awayRecord, error) {
-	var accounts []string
-	err := h.records.Table().Accounts(ctx, h.store, "", func(account string) bool {
-		accounts = append(accounts, account)
-		return true
-	})
+	accounts, err := h.records.Table().AccountNames(ctx, h.store)
 	if err != nil {
 		return nil, err
 	}

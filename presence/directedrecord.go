@@ -75,13 +75,13 @@ func (h *Handler) remember(s *sessionmgr.Session, t *targets, to jid.JID) (w sto
 // unremember removes what is kept of some targets, but for those that are targets again
 // by then.
 func (h *Handler) unremember(s *sessionmgr.Session, t *targets, gone ...jid.JID) {
+	if len(gone) == 0 || !t.written.Load() {
+		return
+	}
 	account := s.JID().Bare().String()
 	var w storage.Batch
 	for _, to := range gone {
 		h.targets.Delete(&w, account, directedItem(s.ID(), to))
-	}
-	if w.Len() == 0 || !t.written() {
-		return
 	}
 	h.m.Submit(sessionmgr.Entry{Writes: w})
 	var again storage.Batch
@@ -97,7 +97,7 @@ func (h *Handler) unremember(s *sessionmgr.Session, t *targets, gone ...jid.JID)
 
 // unrememberAll removes all that is kept of a session's targets, once they were told.
 func (h *Handler) unrememberAll(s *sessionmgr.Session, t *targets) {
-	if !t.written() {
+	if !t.written.Load() {
 		return
 	}
 	var w storage.Batch
@@ -116,11 +116,7 @@ func (r directedRecords) clear(w *storage.Batch, account, id string) {
 // startDirected reads what an earlier process left. Those of whom nobody is here any
 // more are gone: their targets wait for them no longer.
 func (h *Handler) startDirected(ctx context.Context) error {
-	var accounts []string
-	err := h.targets.Table().Accounts(ctx, h.store, "", func(account string) bool {
-		accounts = append(accounts, account)
-		return true
-	})
+	accounts, err := h.targets.Table().AccountNames(ctx, h.store)
 	if err != nil {
 		return err
 	}
@@ -160,10 +156,16 @@ func (h *Handler) readTargets(ctx context.Context, account jid.JID) error {
 	if err != nil {
 		return err
 	}
+	var list *sessionmgr.Blocklist
+	if len(left) > 0 {
+		if list, err = h.m.BlocklistOf(ctx, account); err != nil {
+			left = nil
+		}
+	}
 	var out []sessionmgr.Delivery
 	var services []*stanza.Stanza
 	for _, st := range left {
-		if blocks, err := h.m.Blocks(ctx, account, st.To); err != nil || blocks {
+		if list.Has(st.To) {
 			continue // who is blocked was told when that began, or never knew
 		}
 		if h.m.HasService(st.To.Domain()) {
@@ -204,13 +206,9 @@ const serviceDelay = time.Minute
 
 // restoreTarget notes a target of a session that goes on.
 func (h *Handler) restoreTarget(s *sessionmgr.Session, to jid.JID, last *stanza.Stanza) {
-	t, ok := h.directed.Get(s)
-	if !ok {
-		t = new(targets)
-		h.directed.Set(s, t)
-	}
+	t := h.targetsOf(s)
 	t.add(to, max(h.o.MaxDirected, 1))
-	t.noteWritten()
+	t.written.Store(true)
 	if last != nil && h.o.Hibernating != Stay {
 		t.keep(last)
 	}

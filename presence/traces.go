@@ -218,11 +218,7 @@ func (t *traces) stop() {
 
 // start reads what an earlier process left: whoever is not here now left with it.
 func (t *traces) start(ctx context.Context) error {
-	var accounts []string
-	err := t.records.Table().Accounts(ctx, t.store, "", func(account string) bool {
-		accounts = append(accounts, account)
-		return true
-	})
+	accounts, err := t.records.Table().AccountNames(ctx, t.store)
 	if err != nil {
 		return err
 	}

@@ -147,26 +147,15 @@ func (m *Manager) archived(ctx context.Context, account jid.JID, fn func(Archive
 // shows what it was given before that is on the disk. The error is that of a store
 // that has failed: then nobody knows. What a full disk refuses was never shown.
 func (m *Manager) durable(ctx context.Context) error {
-	var done chan error
-	m.inOrder(func() {
-		if m.pipe.flying == nil {
-			return
-		}
-		done = make(chan error, 1)
-		m.pipe.number(&item{prepare: func(*batch) {}, Entry: Entry{Done: func(err error) { done <- err }}})
-	})
-	if done == nil {
+	flying := false
+	m.inOrder(func() { flying = m.pipe.flying != nil })
+	if !flying {
 		return nil
 	}
-	select {
-	case err := <-done:
-		if errors.Is(err, storage.ErrFull) {
-			return nil
-		}
+	if err := m.barrier(ctx); !errors.Is(err, storage.ErrFull) {
 		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	return nil
 }
 
 // FirstArchivedAt returns the lowest id that a message archived at t or later

@@ -87,6 +87,18 @@ func (m *Manager) barred(ctx context.Context, account jid.JID, sessions []*Sessi
 	return b.Has(peer), err
 }
 
+// BlocklistOf returns the list of an account of ours (bare), for who has several addresses
+// to ask about; nil has nobody. It may read storage where the account has no session.
+func (m *Manager) BlocklistOf(ctx context.Context, account jid.JID) (*Blocklist, error) {
+	if sessions := m.registry.bound(account); len(sessions) > 0 {
+		return sessions[0].blocklist.Load(), nil
+	}
+	if m.blocklists == nil || account.Local() == "" {
+		return nil, nil
+	}
+	return m.blocklists(ctx, account)
+}
+
 // Blocks reports whether an account of ours (bare) blocks an address. It may read
 // storage where the account has no session.
 func (m *Manager) Blocks(ctx context.Context, account, peer jid.JID) (bool, error) {

@@ -32,8 +32,9 @@
 // next (ledger.go, owed.go). Numbers and acknowledgements are in acks.go and
 // enable.go, sleep and return in hibernate.go, resume.go and opening.go, what clients send
 // twice in resent.go, and what a later process is told in sessionstore.go and
-// state.go, which restore.go reads. [CheckRecord] says whether a record of the
-// four tables can be read.
+// state.go, which restore.go reads; sentence.go has which sessions are to end then.
+// [CheckRecord] says whether a record of these tables can be read. Who has much for a
+// session that isn't kept asks whether it is ready (ready.go).
 //
 // What becomes of a stanza is followed by tracker.go and, in the pipeline,
 // followed.go. unbind.go takes a resource from a stream that goes on. virtual.go and

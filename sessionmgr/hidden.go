@@ -46,9 +46,9 @@ func (p *pipeline) forgetHidden(l *ledger) {
 	}
 }
 
-// lostGo has the records go that a chunk has passed over, since nobody is to get them.
-func (p *pipeline) lostGo(l *ledger, c *chunk) {
-	for _, id := range c.lost {
+// letRecordsGo has some records go that nobody is to get any more.
+func (p *pipeline) letRecordsGo(l *ledger, ids []uint64) {
+	for _, id := range ids {
 		p.hidden = append(p.hidden, hiddenRecord{l, id})
 	}
 }
@@ -61,6 +61,6 @@ func (p *pipeline) hiddenWritten(l *ledger, c *chunk) {
 			p.hidden = append(p.hidden, hiddenRecord{l, x.id})
 		}
 	}
-	p.lostGo(l, c)
+	p.letRecordsGo(l, c.lost)
 	p.forgetHidden(l)
 }

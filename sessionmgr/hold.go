@@ -81,7 +81,7 @@ func (p *pipeline) keep(s *Session, h held) {
 }
 
 // keepVolatile keeps what isn't in the log for a session that has no link: the
-// newest presence of each sender, some IQs, and errors that answer its messages.
+// newest presence of each sender, some IQs, and errors that are in no log, as on a full disk.
 // The rest means nothing later.
 func (p *pipeline) keepVolatile(s *Session, d *Delivery) {
 	st := d.Stanza

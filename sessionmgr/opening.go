@@ -67,11 +67,8 @@ func (m *Manager) readOpening(o *opening) {
 		o.own = nil
 	}
 	for _, c := range []*chunk{o.again, o.own} {
-		if c == nil || m.Hooks.StanzaOut.Empty() {
-			continue
-		}
-		for _, st := range c.stanzas {
-			m.mayGoOut(c.s, st) // a durable stanza is told, and not dropped
+		if c != nil {
+			m.tellOut(c)
 		}
 	}
 }

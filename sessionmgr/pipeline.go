@@ -41,7 +41,7 @@ type pipeline struct {
 	spare     []item
 	flying    *batch              // given to the store and not yet released; nil if there is none
 	open      *batch              // collects what comes next; nil if there is nothing
-	spares    []*batch            // released, for the next to use their memory: two at most, one flies while one is open
+	spares    []*batch            // released, for the next to use their memory: there are two at most, as one flies while one is open
 	tidying   bool                // they are dropped in a moment, unless one was used by then
 	next      uint64              // number of the next batch
 	released  uint64              // number of the last batch released

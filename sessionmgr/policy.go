@@ -135,7 +135,7 @@ type ruling struct {
 	set      *policy.Set
 	rule     *policy.Rule
 	refused  *stanza.Error // nil: it is not
-	replaced []ousted      // who has to end before
+	replaced []ousted      // who has to end for it
 	rename   bool          // another has the name and keeps it
 	bound    bool          // it was bound
 }

@@ -212,11 +212,7 @@ func (m *Manager) pullChunk(s *Session, l *ledger, link Link, c *chunk, w *want,
 		s.Log().Error("messages can't be delivered", "err", err)
 		return false
 	}
-	if !m.Hooks.StanzaOut.Empty() {
-		for _, st := range c.stanzas {
-			m.mayGoOut(s, st) // a durable stanza is told, and not dropped
-		}
-	}
+	m.tellOut(c)
 	done := make(chan struct{})
 	m.pipe.submit(item{chunk: c, Entry: Entry{Done: func(error) { close(done) }}})
 	<-done
@@ -225,6 +221,17 @@ func (m *Manager) pullChunk(s *Session, l *ledger, link Link, c *chunk, w *want,
 		m.written(s, l, link, c)
 	}
 	return !c.void
+}
+
+// tellOut tells StanzaOut of the stanzas of a chunk: one that is durable is told, and
+// not dropped.
+func (m *Manager) tellOut(c *chunk) {
+	if m.Hooks.StanzaOut.Empty() {
+		return
+	}
+	for _, st := range c.stanzas {
+		m.mayGoOut(c.s, st)
+	}
 }
 
 // written moves the cursors of a session without stream management, once its
@@ -333,7 +340,7 @@ func (p *pipeline) deliverChunk(c *chunk) {
 			s.queue.sent = max(s.queue.sent, c.upTo)
 		}
 		s.ledger.served(c.served())
-		p.lostGo(s.ledger, c)
+		p.letRecordsGo(s.ledger, c.lost)
 		p.claimDone(s)
 	case !c.owed:
 		s.queue.sent = max(s.queue.sent, c.upTo)

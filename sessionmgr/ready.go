@@ -19,7 +19,7 @@ func (m *Manager) Ready(s *Session, most int) bool {
 		var link Link
 		var room chan struct{}
 		again := false
-		m.inOrderOf(s, func() { // behind what was given to it before
+		m.behind(s, func() { // what was given to it before
 			if link = s.Link(); s.lost || link == nil {
 				link = nil
 				if s.sm != nil {
@@ -47,8 +47,8 @@ func (m *Manager) Ready(s *Session, most int) bool {
 	}
 }
 
-// inOrderOf is inOrder that comes behind everything that the session waits for.
-func (m *Manager) inOrderOf(s *Session, fn func()) {
+// behind is inOrder that comes behind everything that the session waits for.
+func (m *Manager) behind(s *Session, fn func()) {
 	done := make(chan struct{})
 	m.pipe.run(func() {
 		m.pipe.after(s, func() {

@@ -46,12 +46,7 @@ func (p *pipeline) release(b *batch, err error) {
 // it is dropped: quiet costs nothing.
 func (p *pipeline) reuse(b *batch) {
 	b.reset()
-	switch n := len(p.spares); {
-	case n < 2:
-		p.spares = append(p.spares, b)
-	case cap(b.items) > cap(p.spares[0].items):
-		p.spares[0] = b
-	}
+	p.spares = append(p.spares, b)
 	if !p.tidying && !b.light() {
 		p.tidying = true
 		p.tidy(p.next)

@@ -37,9 +37,6 @@ func (m *Manager) oust(s *Session, v *ruling) {
 	}
 }
 
-// hadResource reports whether the session was bound.
-func (o *ousted) hadResource() bool { return o.was == Bound || o.was == Hibernating }
-
 // seeOff closes the streams of the sessions that a binding has replaced, and waits
 // until everybody has heard of their end: who hears of both hears of that first.
 func (m *Manager) seeOff(ctx context.Context, s *Session, v *ruling) {
@@ -48,12 +45,7 @@ func (m *Manager) seeOff(ctx context.Context, s *Session, v *ruling) {
 		if !old.first {
 			continue
 		}
-		m.registry.drop(old.Session)
-		m.metrics.ended(old.Cause().Code)
-		m.logEnd(old.Session, old.was)
-		if !old.binding {
-			m.farewell(old.Session, old.hadResource())
-		}
+		m.ended(old.Session, old.was, old.binding)
 		if old.link != nil {
 			old.link.Close(old.goodbye)
 		}

@@ -137,7 +137,7 @@ func (m *Manager) lookBack(ctx context.Context, s *Session) (seen []sighting) {
 	if lost, err := m.lostSession(ctx, account, s); err != nil || !lost {
 		return nil
 	}
-	m.barrier(ctx) // what the others have sent is in the log
+	_ = m.barrier(ctx) // what the others have sent is in the log
 	since, name := time.Now().Add(-resentFor), []byte(account.String())
 	looked := 0
 	err := m.logs.ScanReverse(ctx, account.String(), math.MaxUint64, func(id uint64, b []byte) bool {
@@ -162,15 +162,18 @@ func (m *Manager) lookBack(ctx context.Context, s *Session) (seen []sighting) {
 // startTag returns the first tag of a rendered stanza, with its addresses.
 func startTag(raw []byte) []byte { return raw[:bytes.IndexByte(raw, '>')+1] }
 
-// barrier waits until everything submitted before is in the store.
-func (m *Manager) barrier(ctx context.Context) {
-	done := make(chan struct{})
-	m.pipe.submit(item{prepare: func(*batch) {}, Entry: Entry{Done: func(error) { close(done) }}})
+// barrier waits until everything submitted before is in the store. The error is what
+// became of the last of it.
+func (m *Manager) barrier(ctx context.Context) (err error) {
+	done := make(chan error, 1)
+	m.pipe.submit(item{prepare: func(*batch) {}, Entry: Entry{Done: func(err error) { done <- err }}})
 	select {
-	case <-done:
+	case err = <-done:
 	case <-ctx.Done():
+		err = context.Cause(ctx)
 	}
 	m.FlushTouched()
+	return err
 }
 
 // lostSession reports whether a session of the account has ended lately, or is

@@ -18,29 +18,25 @@ import (
 // opened. It reads storage. Of a session whose record can't be read, or is of a later
 // version, what it has not got is owed to its account, as if it had expired.
 func (m *Manager) Restore(ctx context.Context) error {
-	var accounts []string
-	err := m.sessions.records.Table().Accounts(ctx, m.store, "", func(account string) bool {
-		accounts = append(accounts, account)
-		return true
-	})
+	accounts, err := m.sessions.records.Table().AccountNames(ctx, m.store)
 	if err != nil {
 		return fmt.Errorf("sessionmgr: stored sessions: %w", err)
+	}
+	sentences, err := m.allSentences(ctx)
+	if err != nil { // better no server than one that lets in who was locked out
+		return fmt.Errorf("sessionmgr: sentences about sessions: %w", err)
 	}
 	n := 0
 	var out []condemned
 	var judged []string
 	for _, account := range accounts {
-		sentences, err := m.sentencesOf(ctx, account)
-		if err != nil { // better no server than one that lets in who was locked out
-			return fmt.Errorf("sessionmgr: sentences about the sessions of %s: %w", account, err)
-		}
-		k, condemned, err := m.restoreAccount(ctx, account, sentences)
+		k, condemned, err := m.restoreAccount(ctx, account, sentences[account])
 		if err != nil {
 			m.log.Error("the sessions of an account can't be restored", "account", account, "err", err)
 		}
 		n += k
 		out = append(out, condemned...)
-		if len(sentences) > 0 && err == nil { // else they hold for what may come back another time
+		if len(sentences[account]) > 0 && err == nil { // else they hold for what may come back another time
 			judged = append(judged, account)
 		}
 	}

@@ -250,9 +250,7 @@ func (m *Manager) takeOver(s *Session, link Link, key [32]byte, h uint32, seen r
 	if a.restored {
 		a.restored = false
 		a.acked, a.out = h, h
-		for _, id := range seen.hidden {
-			p.hidden = append(p.hidden, hiddenRecord{s.ledger, id})
-		}
+		p.letRecordsGo(s.ledger, seen.hidden)
 		s.queue.after = max(s.queue.after, seen.own)
 		s.queue.sent = s.queue.after
 		for i := range a.claim {

@@ -107,6 +107,21 @@ func readSentence(rec []byte) (Cause, error) {
 	return Cause{}, fmt.Errorf("sessionmgr: sentence about sessions with the cause %q, which this program doesn't know", v.Cause)
 }
 
+// allSentences reads all sentences, by account and by device: as a rule there are none.
+func (m *Manager) allSentences(ctx context.Context) (map[string]map[string]Cause, error) {
+	accounts, err := m.sentences.Table().AccountNames(ctx, m.store)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]map[string]Cause)
+	for _, account := range accounts {
+		if all[account], err = m.sentencesOf(ctx, account); err != nil {
+			return nil, fmt.Errorf("%s: %w", account, err)
+		}
+	}
+	return all, nil
+}
+
 // sentencesOf reads the sentences about an account's sessions, by device. One that
 // can't be read ends what it is about all the same.
 func (m *Manager) sentencesOf(ctx context.Context, account string) (map[string]Cause, error) {

@@ -36,7 +36,7 @@ type Outcome struct {
 	Policy   string    `json:"policy"`
 	Bound    bool      `json:"bound"`
 	Resource string    `json:"resource"` // that it gets; "" where the server makes one or it gets none
-	Replaces []Evicted `json:"replaces"` // who ends before
+	Replaces []Evicted `json:"replaces"` // who ends for it
 	Wait     float64   `json:"wait"`     // seconds that it waits before, since clients replace each other again and again
 	Told     string    `json:"told"`     // what its client is told
 }

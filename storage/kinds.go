@@ -20,6 +20,15 @@ func (t Table) Accounts(ctx context.Context, st Store, after string, fn func(acc
 	return st.Accounts(ctx, t.Kind, t.Name, after, fn)
 }
 
+// AccountNames returns the accounts that have records in the table, in order.
+func (t Table) AccountNames(ctx context.Context, st Store) (all []string, err error) {
+	err = t.Accounts(ctx, st, "", func(account string) bool {
+		all = append(all, account)
+		return true
+	})
+	return all, err
+}
+
 // DeleteAccount adds to b what removes the account from the tables.
 func DeleteAccount(b *Batch, account string, tables ...Table) {
 	for _, t := range tables {
