@@ -11,8 +11,8 @@
 // Goroutines: netserver calls a stream on its reader goroutine, which finds stanzas. They
 // are routed on another, in order, while the stream reads no more, since that may
 // read storage. Stanzas for the component are appended by whoever sends them. When the
-// stream ends, one more goroutine takes its presence back; after a crash, a timer's does
-// (left.go).
+// stream ends, one more goroutine takes its presence back; of what a process before has left, a
+// timer's does, some time after a start (left.go).
 //
 // Start reading at [New], then stream.go.
 package component

@@ -55,7 +55,7 @@ func (w *shown) note(st *stanza.Stanza, here func(jid.JID) bool) bool {
 			w.ended = append(w.ended, x)
 		}
 	case st.Type == typeAvailable:
-		if _, known := w.all[x]; known {
+		if w.has(x) {
 			return true
 		}
 		if len(w.all) >= w.most {

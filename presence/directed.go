@@ -2,6 +2,7 @@ package presence
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"weir/jid"
 	"weir/sessionmgr"
@@ -18,7 +19,8 @@ type targets struct {
 	// last is what was sent to whom, where that has to be sent again; bytes its size.
 	last  map[jid.JID]*stanza.Stanza
 	bytes int
-	kept  bool // some may be in the store
+
+	written atomic.Bool // some may be in the store
 }
 
 // keptDirected is how many bytes of directed presence are kept of a session.
@@ -69,19 +71,6 @@ func (t *targets) keepsFor(to jid.JID) *stanza.Stanza {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.last[to]
-}
-
-// noteWritten notes that some may be in the store, written says whether.
-func (t *targets) noteWritten() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.kept = true
-}
-
-func (t *targets) written() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.kept
 }
 
 // targets reports whether exactly that address is a target.
@@ -166,14 +155,23 @@ func (t *targets) has(viewer jid.JID) bool {
 	return ok
 }
 
+// targetsOf returns the targets of a session, to be added to.
+func (h *Handler) targetsOf(s *sessionmgr.Session) *targets {
+	t, ok := h.directed.Get(s)
+	if !ok {
+		t = new(targets)
+		h.directed.Set(s, t)
+	}
+	return t
+}
+
 // direct handles presence to an address (RFC 6121 §4.6.3). It is delivered as
 // it is; nobody is told whether the address exists.
 func (h *Handler) direct(s *sessionmgr.Session, st *stanza.Stanza) error {
 	reaches := st.To.Local() != "" && h.m.Local(st.To.Domain()) || h.m.HasService(st.To.Domain())
-	t, ok := h.directed.Get(s)
 	if st.Type == typeUnavailable {
 		forget := func(error) {}
-		if ok {
+		if t, ok := h.directed.Get(s); ok {
 			gone := t.remove(st.To)
 			forget = func(error) { h.unremember(s, t, gone...) }
 		}
@@ -184,10 +182,7 @@ func (h *Handler) direct(s *sessionmgr.Session, st *stanza.Stanza) error {
 		h.m.Submit(sessionmgr.Entry{From: s, Out: h.address(nil, st), Done: forget})
 		return nil
 	}
-	if !ok {
-		t = new(targets)
-		h.directed.Set(s, t)
-	}
+	t := h.targetsOf(s)
 	fresh, room := t.add(st.To, h.o.MaxDirected)
 	if !room {
 		return h.limitError()
@@ -201,7 +196,7 @@ func (h *Handler) direct(s *sessionmgr.Session, st *stanza.Stanza) error {
 	var w storage.Batch
 	if fresh || h.o.Hibernating != Stay {
 		if w = h.remember(s, t, st.To); w.Len() > 0 {
-			t.noteWritten()
+			t.written.Store(true)
 		}
 	}
 	out := h.address(nil, st)

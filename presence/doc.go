@@ -8,11 +8,13 @@
 // The manager calls [Handler] on the goroutine of a session's stream, in the
 // session's order, and for the end of a session on any goroutine. modules/contacts
 // calls [Handler.Current] and [Handler.Gone] where a subscription begins or ends.
-// Timers of sessions that hibernate run on goroutines of their own.
-// Nothing here waits for storage but a probe to a contact whose roster
-// isn't in memory, what hangs on [Hooks.Initial], [Handler.Start], and what a session
-// of an earlier process is told as it is resumed (whole.go): for that, who becomes
-// available leaves a trace in the store before others see it (traces.go).
+// Timers of sessions that hibernate, and the one that tells services after a start, run
+// on goroutines of their own; so does what a session is told of many contacts, behind its
+// first part (tour.go). Nothing here waits for storage but a probe to a contact whose
+// roster isn't in memory, what hangs on [Hooks.Initial], [Handler.Start], and what a
+// session that has missed presence is told as it is resumed (whole.go, tour.go): for
+// that, who becomes available leaves a trace in the store before others see it
+// (traces.go), and so does to whom a session sends directed presence (directedrecord.go).
 //
 // Presence of one source reaches a receiver in the order in which it changed,
 // though there is no lock over sources and receivers: whoever passes on a presence

@@ -41,7 +41,7 @@ func (h *Handler) tourOf(s *sessionmgr.Session, whole bool) *tour {
 		t.missing = h.missing(s, t.account)
 	}
 	t.contacts = h.rosters.Subscriptions(t.account, nil)
-	if old, ok := h.tours.Get(s); ok && old != nil {
+	if old, _ := h.tours.Get(s); old != nil {
 		h.tours.Set(s, nil) // this one takes its place
 	}
 	return t
@@ -85,11 +85,12 @@ func (h *Handler) visit(ctx context.Context, t *tour, contact jid.JID) {
 		return
 	}
 	sources := h.m.ByAccount(contact)
+	if !t.whole { // part looks whether they may be seen
+		t.sources = sources
+		return
+	}
 	if len(sources) > 0 && h.subscribed(t.account, contact) {
 		t.sources = sources
-	}
-	if !t.whole {
-		return
 	}
 	if h.tells(ctx, contact, t.s.JID()) {
 		t.missing = h.missing(t.s, contact)
@@ -117,12 +118,9 @@ func (h *Handler) goOnWith(t *tour) {
 	}
 	h.tours.Set(t.s, t)
 	h.m.Go(func() {
-		for !t.over() {
-			if !h.m.Ready(t.s, partBytes/2) { // it will be told all of it anew
-				break
-			}
+		for !t.over() && h.m.Ready(t.s, partBytes/2) { // where it isn't, it will be told all of it anew
 			if now, _ := h.tours.Get(t.s); now != t || !t.s.Available() {
-				return
+				break
 			}
 			snap := h.part(t.s.Context(), t)
 			h.Submit(&snap)

@@ -55,7 +55,8 @@ func (o *Options) Validate() error {
 	return nil
 }
 
-// Module is the module. It starts nothing.
+// Module is the module. A long roster is pushed to a resumed session on a goroutine that
+// the manager waits for (resumed.go); it starts nothing else.
 type Module struct {
 	m        *sessionmgr.Manager
 	rosters  *roster.Rosters

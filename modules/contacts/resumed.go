@@ -2,6 +2,7 @@ package contacts
 
 import (
 	"context"
+	"slices"
 
 	"weir/jid"
 	"weir/roster"
@@ -46,22 +47,25 @@ func (c *Module) pushPart(ctx context.Context, s *sessionmgr.Session, behind jid
 		push := func(p roster.Push) {
 			p.Account, p.Ver = v.Account, v.Ver
 			n := len(out)
-			for _, d := range appendPush(out, s, p.Query())[n:] {
-				out, size = append(out, d), size+d.Stanza.Size()
+			out = appendPush(out, s, p.Query())
+			for _, d := range out[n:] {
+				size += d.Stanza.Size()
 			}
 		}
 		last, over = behind, true
-		listed := make(map[jid.JID]bool, len(v.Items))
-		for _, i := range v.Items {
-			listed[i.JID] = true
-			if behind.String() >= i.JID.String() || !over {
+		for _, i := range v.Items { // by address
+			if !over {
+				break
+			}
+			if jid.Compare(i.JID, behind) <= 0 {
 				continue
 			}
 			push(roster.Push{Item: i})
 			last, over = i.JID, size < pushBytes
 		}
 		for _, contact := range gone {
-			if over && !listed[contact] {
+			_, listed := slices.BinarySearchFunc(v.Items, contact, func(i roster.Item, j jid.JID) int { return jid.Compare(i.JID, j) })
+			if over && !listed {
 				push(roster.Push{Item: roster.Item{JID: contact}, Removed: true})
 			}
 		}
