@@ -61,7 +61,7 @@ type Server struct {
 	Control    *admin.Control
 	Metrics    *admin.Metrics
 	Commands   *commands.Module // takes commands beside those for admins
-	Offers     *offers.Module   // files that sessions offer, for programs that embed the server
+	Offers     *offers.Module   // files that sessions offer
 
 	// Load, if set, puts the configuration together again for a reload. Level, if
 	// set, is that of Log. OnStop, if set, stops the server at an admin's request. All

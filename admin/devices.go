@@ -78,7 +78,7 @@ func (c *Control) revokeDevices(_ http.ResponseWriter, r *http.Request) (any, er
 }
 
 // devices describes the devices of an account: those with tokens, and those without
-// that have sessions. XEP-0494 has the account itself see the same.
+// that have sessions. By XEP-0494 the account itself sees these, and its sessions that are of none.
 func (c *Control) devices(ctx context.Context, account jid.JID, tokens []auth.Device) ([]Device, error) {
 	used, err := c.sessions.Devices(ctx, account)
 	if err != nil {

@@ -278,8 +278,9 @@ func (s *Stream) failure(mechanism string, f *auth.Failure) {
 		mechanism = "unknown"
 	}
 	s.srv.metrics.auth.WithLabelValues(mechanism, condition).Inc()
-	s.log().Info("login failed", "mechanism", mechanism, "condition", condition, "remote", s.conn.RemoteAddr(), "err", reason(f))
-	s.Session().LoginFailed(mechanism, reason(f))
+	why := reason(f)
+	s.log().Info("login failed", "mechanism", mechanism, "condition", condition, "remote", s.conn.RemoteAddr(), "err", why)
+	s.Session().LoginFailed(mechanism, why)
 	ev := AuthFailed{Session: s.Session(), Mechanism: mechanism, Condition: condition, Remote: s.conn.RemoteAddr()}
 	if err := s.srv.Hooks.AuthFailed.Run(s.ctx(), ev); err != nil {
 		s.hookFailed(err)

@@ -37,19 +37,27 @@ func (c *checker) data(dir string) {
 		c.add(checkWarn, subject, "", "%v", err)
 		return
 	}
-	probe, err := os.CreateTemp(dir, ".check-*")
-	if err != nil {
+	if err := writable(dir); err != nil {
 		c.add(checkFail, subject, "the user who runs the server has to own it", "nothing can be written there: %v", err)
 		return
 	}
-	probe.Close()
-	os.Remove(probe.Name())
 	if fi.Mode().Perm()&0o077 != 0 {
 		c.add(checkWarn, subject, "chmod 700 "+dir, "other users may look into it (mode %04o)", fi.Mode().Perm())
 		return
 	}
 	c.add(checkOK, subject, "", "writable, for its user only")
 	c.tokenKey(weir.KeyFile(dir))
+}
+
+// writable tries whether a file can be made in a folder.
+func writable(dir string) error {
+	probe, err := os.CreateTemp(dir, ".weir-check-*")
+	if err != nil {
+		return err
+	}
+	probe.Close()
+	os.Remove(probe.Name())
+	return nil
 }
 
 // tokenKey looks at the file with the key of tokens, where there is one.
@@ -85,13 +93,10 @@ func (c *checker) sessionLog(name string) {
 		c.add(checkFail, subject, "", "%s is no folder", dir)
 		return
 	}
-	probe, err := os.CreateTemp(dir, ".weir-check-*")
-	if err != nil {
+	if err := writable(dir); err != nil {
 		c.add(checkFail, subject, "the user who runs the server has to be able to", "nothing can be written there: %v", err)
 		return
 	}
-	probe.Close()
-	os.Remove(probe.Name())
 	c.add(checkOK, subject, "", "%s", name)
 }
 

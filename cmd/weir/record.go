@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"weir/admin"
 	"weir/jid"
+	"weir/xmlstream"
 )
 
 // cast are the accounts that the server of a replay has.
@@ -17,19 +19,18 @@ var cast = []string{"juliet", "romeo", "nurse", "mercutio"}
 // What it can't say in that language (stream management, client state) it leaves out:
 // a resumed session logs in anew.
 type recorder struct {
-	w        io.Writer
-	err      error
-	begun    bool
-	bodies   bool
-	accounts map[string]string // address to name
-	domains  map[string]bool   // of those accounts
-	actors   map[string]string // id of a session to who plays it
-	others   map[string]int    // address to number, of accounts beyond the cast
-	used     map[string]int    // name of an account to how many actors it has
+	w       io.Writer
+	err     error
+	begun   bool
+	bodies  bool
+	names   map[string]string // address of an account to its name in the script
+	domains map[string]bool   // of those accounts
+	actors  map[string]string // id of a session to who plays it
+	used    map[string]int    // name of an account to how many actors it has
 }
 
 func newRecorder(w io.Writer, bodies bool) *recorder {
-	return &recorder{w: w, bodies: bodies, accounts: map[string]string{}, domains: map[string]bool{}, actors: map[string]string{}, others: map[string]int{}, used: map[string]int{}}
+	return &recorder{w: w, bodies: bodies, names: map[string]string{}, domains: map[string]bool{}, actors: map[string]string{}, used: map[string]int{}}
 }
 
 func (r *recorder) line(format string, args ...any) {
@@ -76,7 +77,7 @@ func (r *recorder) enter(e admin.Event) {
 	}
 	r.domains[j.Domain()] = true
 	name := r.name(j.Bare())
-	if name == "" {
+	if !slices.Contains(cast, name) {
 		r.line("# a session of a further account is left out")
 		return
 	}
@@ -95,29 +96,20 @@ func (r *recorder) enter(e admin.Event) {
 	}
 }
 
-// name returns who of the cast plays an account, "" where all play already.
-func (r *recorder) name(account jid.JID) string {
-	name, known := r.accounts[account.String()]
-	if !known && len(r.accounts) < len(cast) {
-		name = cast[len(r.accounts)]
-		r.accounts[account.String()] = name
-	}
-	return name
-}
-
-// alias is the local part that an account has in the script. Who has no session yet is
+// name is the local part that an account has in the script. Who has no session yet is
 // named here already, so that it stays the same one; beyond the cast it is nobody that
 // the replay's server has.
-func (r *recorder) alias(account jid.JID) string {
-	if name := r.name(account); name != "" {
-		return name
-	}
-	at, known := r.others[account.String()]
+func (r *recorder) name(account jid.JID) string {
+	name, known := r.names[account.String()]
 	if !known {
-		at = len(r.others) + 1
-		r.others[account.String()] = at
+		if n := len(r.names); n < len(cast) {
+			name = cast[n]
+		} else {
+			name = fmt.Sprintf("extra%d", n-len(cast)+1)
+		}
+		r.names[account.String()] = name
 	}
-	return fmt.Sprintf("extra%d", at)
+	return name
 }
 
 // leave ends a session's stream the way that it ended.
@@ -167,9 +159,9 @@ func (r *recorder) address(s string) string {
 	case j.Local() == "":
 		return "localhost/" + j.Resource()
 	case j.IsFull():
-		return r.alias(j.Bare()) + "@localhost/" + word(j.Resource())
+		return r.name(j.Bare()) + "@localhost/" + word(j.Resource())
 	}
-	return r.alias(j) + "@localhost"
+	return r.name(j) + "@localhost"
 }
 
 // replay is a stanza with the addresses of the replay, on one line. All are replaced
@@ -210,9 +202,7 @@ const bareAddress = `[^\s"&'/:;<>@]+@[\pL\pN.-]*[\pL\pN]`
 // fromAttr is the sender in a stanza's start tag: the server puts it there.
 var fromAttr = regexp.MustCompile(`^(<[a-z]+(?:\s[^>]*?)?)\sfrom=(?:'[^']*'|"[^"]*")`)
 
-func escapeAttr(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", "'", "&apos;", `"`, "&quot;").Replace(s)
-}
+func escapeAttr(s string) string { return string(xmlstream.AppendAttr(nil, s)) }
 
 func unescapeAttr(s string) string {
 	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&apos;", "'", "&quot;", `"`, "&amp;", "&").Replace(s)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"weir/sessionmgr"
@@ -117,8 +116,12 @@ func sessionRow(d sessionmgr.Description, now time.Time) []string {
 		tls, from, ends = "-", "-", until(now, d.Acks.Expires)
 	}
 	device := deviceOf(d)
-	if d.Device != "" { // what it calls itself others may too
-		device = strings.TrimPrefix(device+" ", "- ") + d.Device
+	switch { // what it calls itself others may too
+	case d.Device == "":
+	case device == "-":
+		device = d.Device
+	default:
+		device += " " + d.Device
 	}
 	return []string{d.ID, dash(d.JID), d.State, presenceOf(d), tls, from, ago(now, d.Connected), ago(now, d.LastActive), ends, device}
 }

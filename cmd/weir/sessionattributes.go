@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
-	"unicode/utf8"
 
 	"weir/sessionmgr"
 )
@@ -41,9 +41,5 @@ func valueOf(a sessionmgr.Attribute) string {
 	if len(value) <= longestValue {
 		return value
 	}
-	end := longestValue
-	for end > 0 && !utf8.RuneStart(value[end]) {
-		end--
-	}
-	return value[:end] + "…"
+	return strings.ToValidUTF8(value[:longestValue], "") + "…"
 }

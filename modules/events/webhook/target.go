@@ -109,6 +109,15 @@ func (t *target) went(well bool, err error) {
 	t.failing = !well
 }
 
+// unmet is what is told of events that are left, and why if that is known.
+func (t *target) unmet(n int) []any {
+	args := []any{"target", t.url.Host, "events", n}
+	if t.why != nil {
+		args = append(args, "err", t.why)
+	}
+	return args
+}
+
 // maxAnswer is how much of an answer is read, in bytes: what it says doesn't matter,
 // and a short one lets the connection be used again.
 const maxAnswer = 4 << 10

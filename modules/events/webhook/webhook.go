@@ -136,7 +136,7 @@ type Hook struct {
 	o        Options
 	secret   atomic.Pointer[[]byte]
 	targets  []*target
-	stopping chan struct{} // closed when nothing is tried again
+	stopping chan struct{} // closed at the end: a post that begins after that is the last try
 	cancel   context.CancelFunc
 	run      context.Context
 	running  sync.WaitGroup
@@ -203,7 +203,7 @@ func (h *Hook) Start() {
 	}
 }
 
-// ending reports whether nothing is tried again.
+// ending reports whether a post that begins now is the last try.
 func (h *Hook) ending() bool {
 	select {
 	case <-h.stopping:
@@ -215,15 +215,6 @@ func (h *Hook) ending() bool {
 
 // lastPosts is how long the posts at the end may take in all.
 const lastPosts = 3 * time.Second
-
-// unmet is what is told of events that are left, and why if that is known.
-func (t *target) unmet(n int) []any {
-	args := []any{"target", t.url.Host, "events", n}
-	if t.why != nil {
-		args = append(args, "err", t.why)
-	}
-	return args
-}
 
 // Stop posts what waits, to targets that take it at once, for a few seconds or until
 // ctx ends. What is left waits in the store for the next process; without one it is
