@@ -163,10 +163,7 @@ func (c *client) letter(s *stream, to int32, size int) error {
 	if a := c.clients[to].address.Load(); a != nil && c.rng.IntN(2) == 0 {
 		addr, full = *a, true
 	}
-	id := m.String()
-	return c.post(s, pending{letter: true, peer: to, seq: m.Seq, full: full,
-		raw: "<message type='chat' to='" + addr + "' id='" + id + "'><body>" + escaped.Replace(text(m, c.rng.IntN(size)+20)) +
-			"</body><origin-id xmlns='" + nsSID + "' id='" + id + "'/></message>"})
+	return c.numbered(s, m, addr, full, text(m, c.rng.IntN(size)+20))
 }
 
 // nobody is who has no account.
@@ -176,9 +173,15 @@ const nobody = "nobody@" + domain
 func (c *client) toNobody(s *stream) error {
 	m := history.Message{From: c.id, To: c.id, Seq: c.next[c.id]}
 	c.next[c.id]++
+	return c.numbered(s, m, nobody, false, m.String())
+}
+
+// numbered writes a message that is logged.
+func (c *client) numbered(s *stream, m history.Message, addr string, full bool, body string) error {
 	id := m.String()
-	return c.post(s, pending{letter: true, peer: c.id, seq: m.Seq,
-		raw: "<message type='chat' to='" + nobody + "' id='" + id + "'><body>" + id + "</body><origin-id xmlns='" + nsSID + "' id='" + id + "'/></message>"})
+	return c.post(s, pending{letter: true, peer: m.To, seq: m.Seq, full: full,
+		raw: "<message type='chat' to='" + addr + "' id='" + id + "'><body>" + escaped.Replace(body) +
+			"</body><origin-id xmlns='" + nsSID + "' id='" + id + "'/></message>"})
 }
 
 // other sends a stanza that isn't logged.
