@@ -76,8 +76,10 @@ func filter(r *http.Request) (f sessionmgr.Filter, err error) {
 		f.Account = account.Bare()
 	}
 	if q.Address != "" {
-		if f.Remote, err = prefix(q.Address); err != nil {
-			return f, problemf(http.StatusBadRequest, "%q is no address and no prefix such as 192.0.2.0/24", q.Address)
+		if f.Peer, err = netip.ParseAddrPort(q.Address); err == nil {
+			f.Peer = netip.AddrPortFrom(f.Peer.Addr().Unmap(), f.Peer.Port())
+		} else if f.Remote, err = prefix(q.Address); err != nil {
+			return f, problemf(http.StatusBadRequest, "%q is no address, no prefix such as 192.0.2.0/24 and no end of a connection such as 192.0.2.1:50000", q.Address)
 		}
 	}
 	return f, nil

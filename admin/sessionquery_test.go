@@ -14,6 +14,10 @@ func TestSessionQueries(t *testing.T) {
 	add(t, c, "juliet@localhost", "romeo@localhost")
 	juliet := login(t, s, "juliet", "balcony")
 	login(t, s, "romeo", "orchard")
+	hers, err := c.Sessions(t.Context(), "juliet@localhost")
+	if err != nil || len(hers) != 1 {
+		t.Fatal(hers, err)
+	}
 	for _, q := range []struct {
 		q    admin.SessionQuery
 		want int
@@ -29,6 +33,8 @@ func TestSessionQueries(t *testing.T) {
 		{admin.SessionQuery{Address: "127.0.0.1"}, 2},
 		{admin.SessionQuery{Address: "127.0.0.0/8"}, 2},
 		{admin.SessionQuery{Address: "192.0.2.0/24"}, 0},
+		{admin.SessionQuery{Address: hers[0].Remote}, 1},
+		{admin.SessionQuery{Address: "127.0.0.1:1"}, 0},
 		{admin.SessionQuery{Mechanism: "X"}, 0},
 		{admin.SessionQuery{Device: "x"}, 0},
 		{admin.SessionQuery{Software: "x"}, 0},

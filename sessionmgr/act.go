@@ -118,6 +118,82 @@ func (m *Manager) Broadcast(ctx context.Context, f Filter, st *stanza.Stanza) (n
 // broadcastAtOnce is how many sessions of a broadcast are written to at once.
 const broadcastAtOnce = 256
 
+// ErrAway says that a session has no link just now: what is kept waits for its client.
+var ErrAway = errors.New("sessionmgr: the session has no connection now")
+
+// Flush has everything written that a session was given: also what waits for its client
+// to be active again (XEP-0352), and what it catches up with from the log. It returns
+// when that is so; whether the client has it a [Tracker] tells. ErrGone: the session isn't
+// bound, or has ended. ErrAway: its link is lost. It waits for the store, and for a client
+// that reads slowly as long as ctx goes on.
+func (m *Manager) Flush(ctx context.Context, s *Session) error {
+	for {
+		if !s.kept() {
+			return ErrGone
+		}
+		link, catching, err := m.appendAll(ctx, s)
+		switch {
+		case err != nil:
+			return err
+		case link == nil && s.kept():
+			return ErrAway
+		case link == nil:
+			return ErrGone
+		}
+		if err := s.untilWritten(ctx, link, catching); err != nil {
+			return err
+		}
+		if s.Link() == link && !catching {
+			return nil
+		}
+	}
+}
+
+// appendAll waits until what a session was given is in the buffer of its link, or in
+// its log and the link doesn't come that fast: then it is catching up.
+func (m *Manager) appendAll(ctx context.Context, s *Session) (link Link, catching bool, err error) {
+	done := make(chan struct{})
+	m.pipe.run(func() {
+		m.pipe.stir(s)
+		m.pipe.after(s, func() {
+			if !s.lost {
+				link = s.Link()
+			}
+			catching = s.behind
+			close(done)
+		})
+	})
+	m.FlushTouched()
+	select {
+	case <-done:
+		m.FlushTouched()
+		return link, catching, nil
+	case <-ctx.Done():
+		return nil, false, context.Cause(ctx)
+	}
+}
+
+// untilWritten waits until a link has written what is in its buffer, or is lost. One that
+// is catching up is looked at again in a moment.
+func (s *Session) untilWritten(ctx context.Context, link Link, catching bool) error {
+	if catching {
+		select {
+		case <-time.After(drainLook):
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	for s.Link() == link && link.Waiting() > 0 {
+		select {
+		case <-s.waitDrained():
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
 // KickAll is [Manager.Kick] for every session that a filter means, and returns
 // how many ended.
 func (m *Manager) KickAll(f Filter, why Cause, goodbye *stream.Error) (n int) {

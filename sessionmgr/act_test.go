@@ -189,3 +189,63 @@ func TestDrain(t *testing.T) {
 		})
 	}
 }
+
+// TestFlush: what a session was given is written, what waits for its client to be active
+// included, and what it catches up with; a client that doesn't read holds it up as long as
+// its caller wants, and without a link there is nothing to wait for.
+func TestFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		juliet := h.online("juliet@verona.lit/balcony", 0)
+		juliet.enable()
+		juliet.got()
+		h.SetInactive(juliet.Session, juliet, true)
+		h.presence("romeo@verona.lit/orchard", juliet.Session)
+		juliet.want()
+		if err := h.Flush(t.Context(), juliet.Session); err != nil {
+			t.Error(err)
+		}
+		juliet.mu.Lock()
+		if n := len(juliet.in); n != 1 {
+			t.Errorf("%d stanzas are there when Flush returns, want the presence", n)
+		}
+		juliet.slow, juliet.in = true, nil
+		juliet.mu.Unlock()
+
+		for range 3 * chunkCount { // more than is kept in memory for a client that doesn't read
+			if err := h.Send(juliet.Session, notice(t, strings.Repeat("x", 1000))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := h.Flush(ctx, juliet.Session); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("to a client that doesn't read: %v", err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- h.Flush(t.Context(), juliet.Session) }()
+		synctest.Wait()
+		if !juliet.Describe().CatchingUp {
+			t.Error("a client that doesn't read isn't catching up: this test shows nothing")
+		}
+		juliet.wake()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		juliet.mu.Lock()
+		if n := len(juliet.in); n != 3*chunkCount {
+			t.Errorf("%d messages are there when Flush returns, want %d", n, 3*chunkCount)
+		}
+		juliet.mu.Unlock()
+
+		juliet.cut()
+		if err := h.Flush(t.Context(), juliet.Session); !errors.Is(err, ErrAway) {
+			t.Errorf("without a link: %v", err)
+		}
+		for _, s := range []*Session{nil, h.connect("nurse@verona.lit").Session} {
+			if err := h.Flush(t.Context(), s); !errors.Is(err, ErrGone) {
+				t.Errorf("without a resource: %v", err)
+			}
+		}
+	})
+}

@@ -55,14 +55,15 @@ func ParsePhase(name string) (Phase, error) {
 // are set. The zero Filter is every session.
 type Filter struct {
 	Phase     Phase
-	Account   jid.JID      // bare
-	Host      string       // of the stream header
-	Transport string       // "tcp", TransportVirtual
-	Listener  string       // its name
-	Mechanism string       // of SASL
-	Remote    netip.Prefix // the client's address is in there
-	Device    string       // id of the device
-	Software  string       // begins like this, in letters of any case
+	Account   jid.JID        // bare
+	Host      string         // of the stream header
+	Transport string         // "tcp", TransportVirtual
+	Listener  string         // its name
+	Mechanism string         // of SASL
+	Remote    netip.Prefix   // the client's address is in there
+	Peer      netip.AddrPort // the client's end of the connection, or of the last that it had
+	Device    string         // id of the device
+	Software  string         // begins like this, in letters of any case
 	// Where is asked last, with no lock held.
 	Where func(*Session) bool
 }
@@ -97,6 +98,7 @@ func (f *Filter) describes(s *Session) bool {
 	case !f.Account.IsZero() && s.full.Bare() != f.Account:
 	case !fits(f.Host, s.host), !fits(f.Transport, t.transport), !fits(f.Listener, t.listener), !fits(f.Mechanism, t.mechanism):
 	case f.Remote.IsValid() && !f.Remote.Contains(s.remote.Addr().Unmap()):
+	case f.Peer.IsValid() && f.Peer != netip.AddrPortFrom(s.remote.Addr().Unmap(), s.remote.Port()):
 	case f.Device != "" && (s.device == nil || s.device.ID != f.Device):
 	case f.Software != "" && (s.device == nil || !beginsLike(s.device.Software, f.Software)):
 	default:

@@ -85,6 +85,8 @@ func TestFilter(t *testing.T) {
 		{Filter{Mechanism: "PLAIN"}, ""},
 		{Filter{Remote: netip.MustParsePrefix("192.0.2.0/24")}, "stranger"},
 		{Filter{Remote: netip.MustParsePrefix("198.51.100.0/24")}, ""},
+		{Filter{Peer: netip.MustParseAddrPort("192.0.2.7:5")}, "stranger"},
+		{Filter{Peer: netip.MustParseAddrPort("192.0.2.7:6")}, ""},
 		{Filter{Device: "k3"}, "juliet"},
 		{Filter{Software: "gajim"}, "juliet"},
 		{Filter{Software: "gajim 20"}, ""},

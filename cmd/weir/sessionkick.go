@@ -21,7 +21,7 @@ func queryOf(cmd *cobra.Command) *admin.SessionQuery {
 	f.StringVar(&q.Transport, "transport", "", "those of a transport: tcp, virtual")
 	f.StringVar(&q.Listener, "listener", "", "those that came through a listener, by its name")
 	f.StringVar(&q.Mechanism, "mechanism", "", "those that logged in by a SASL mechanism")
-	f.StringVar(&q.Address, "address", "", "those from an address, or from a prefix such as 192.0.2.0/24")
+	f.StringVar(&q.Address, "address", "", "those from an address, a prefix such as 192.0.2.0/24, or one connection such as 192.0.2.1:50000")
 	f.StringVar(&q.Device, "device", "", "those of a device, by its id")
 	f.StringVar(&q.Software, "software", "", "those whose client calls itself so, or begins like that")
 	return q
