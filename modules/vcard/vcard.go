@@ -1,8 +1,9 @@
 // Package vcard keeps the card of each account (XEP-0054) for everybody to read,
 // and puts the hash of the picture on it into the account's presence (XEP-0153), also for
-// clients that don't do so themselves.
+// clients that don't do so themselves. The nickname on it is an attribute of the account's
+// sessions, for listings.
 //
-// It owns one record for each account. It must not know what else is on a card,
+// It owns one record for each account (record.go). It must not know what else is on a card,
 // who an account's contacts are, nor when presence is sent: it gets each presence
 // as it comes in. Handlers run on a goroutine of their own, since they read and
 // write storage; presence is stamped on the stream's, from memory.
@@ -19,7 +20,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 
@@ -71,6 +71,9 @@ func (o *Options) Validate() error {
 	return nil
 }
 
+// maxNickname is how many bytes of a nickname are kept beside the card.
+const maxNickname = 255
+
 // picture is what a session knows of its account's card.
 type picture struct {
 	card bool   // there is one
@@ -86,6 +89,7 @@ type Module struct {
 	cards    storage.KeyVal
 	o        Options
 	pictures sessionmgr.Slot[picture]
+	nickname sessionmgr.Key[string]
 	seed     maphash.Seed
 	locks    [lockCount]sync.Mutex // of an account's card, and what its sessions know of it
 }
@@ -98,6 +102,10 @@ func New(m *sessionmgr.Manager, st storage.Store, o Options) (*Module, error) {
 	o.setDefaults()
 	mod := &Module{m: m, cards: storage.NewKeyVal(st, tableCards), o: o, seed: maphash.MakeSeed(),
 		pictures: sessionmgr.NewSlot[picture](m, "vcard.picture")}
+	var err error
+	if mod.nickname, err = sessionmgr.NewKey[string](m, "vcard.nick", sessionmgr.KeyOptions{Readers: sessionmgr.ReadByUser}); err != nil {
+		return nil, err
+	}
 	m.HandleIQ(sessionmgr.IQHandler{NS: NS, Local: "vCard", Scope: sessionmgr.OnSelf, Get: mod.get, Set: mod.set, Blocking: true})
 	// A set is service-unavailable, not the forbidden that XEP-0054 §3.2 would rather
 	// have: of an account that doesn't exist RFC 6121 §8.5.1 allows nothing else, and
@@ -130,20 +138,27 @@ func (mod *Module) load(ctx context.Context, s *sessionmgr.Session) {
 	mu := mod.lock(account)
 	mu.Lock()
 	defer mu.Unlock()
-	hash, _, err := mod.read(ctx, account)
+	c, err := mod.read(ctx, account)
 	switch {
 	case err == nil:
-		mod.pictures.Set(s, picture{card: true, hash: hash})
+		mod.tell(s, c)
 	case errors.Is(err, storage.ErrNotFound), ctx.Err() != nil: // or the session has ended: it needs none
 	default:
 		s.Log().Error("a card can't be read", "account", account, "err", err)
 	}
 }
 
-func (mod *Module) read(ctx context.Context, account jid.JID) (hash string, xml []byte, err error) {
+// tell has a session know what is on its account's card.
+func (mod *Module) tell(s *sessionmgr.Session, c card) {
+	mod.pictures.Set(s, picture{card: true, hash: c.hash})
+	// One that has ended meanwhile needs no name.
+	_ = mod.nickname.Update(s, func(string, bool) (string, bool) { return c.nick, c.nick != "" })
+}
+
+func (mod *Module) read(ctx context.Context, account jid.JID) (card, error) {
 	rec, err := mod.cards.Get(ctx, account.String())
 	if err != nil {
-		return "", nil, err
+		return card{}, err
 	}
 	return decode(rec)
 }
@@ -155,10 +170,10 @@ func (mod *Module) get(ctx context.Context, iq *stanza.Stanza) (any, error) {
 	if iq.To.IsZero() {
 		account = iq.From.Bare()
 	}
-	_, xml, err := mod.read(ctx, account)
+	c, err := mod.read(ctx, account)
 	switch {
 	case err == nil:
-		return xml, nil
+		return c.xml, nil
 	case !errors.Is(err, storage.ErrNotFound):
 		return nil, err
 	case account == iq.From.Bare():
@@ -177,7 +192,7 @@ func (mod *Module) set(ctx context.Context, iq *stanza.Stanza) (any, error) {
 	if len(xml) > mod.o.MaxBytes {
 		return nil, stanza.PolicyViolation(fmt.Sprintf("a card has at most %d bytes", mod.o.MaxBytes))
 	}
-	hash, err := photo(iq)
+	c, err := cardOf(iq, xml)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +201,7 @@ func (mod *Module) set(ctx context.Context, iq *stanza.Stanza) (any, error) {
 	mu.Lock()
 	defer mu.Unlock()
 	e := sessionmgr.Entry{From: s}
-	mod.cards.Set(&e.Writes, account.String(), encode(hash, xml))
+	mod.cards.Set(&e.Writes, account.String(), encode(c))
 	done := make(chan error, 1)
 	e.Done = func(err error) { done <- err }
 	mod.m.Submit(e)
@@ -194,26 +209,28 @@ func (mod *Module) set(ctx context.Context, iq *stanza.Stanza) (any, error) {
 		return nil, err
 	}
 	for _, x := range mod.m.ByAccount(account) {
-		mod.pictures.Set(x, picture{card: true, hash: hash})
+		mod.tell(x, c)
 	}
 	return nil, nil
 }
 
-// photo returns the hash of the picture on a card (XEP-0153 §3.1), "" where there is
-// none, or none that can be read.
-func photo(iq *stanza.Stanza) (string, error) {
-	var card struct {
+// cardOf reads what has to be known of a card: the hash of the picture on it (XEP-0153
+// §3.1), "" where there is none, or none that can be read, and the nickname.
+func cardOf(iq *stanza.Stanza, xml []byte) (card, error) {
+	var on struct {
 		Data string `xml:"vcard-temp PHOTO>BINVAL"`
+		Nick string `xml:"vcard-temp NICKNAME"`
 	}
-	if err := iq.Decode(NS, "vCard", &card); err != nil {
-		return "", err
+	if err := iq.Decode(NS, "vCard", &on); err != nil {
+		return card{}, err
 	}
-	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(card.Data), ""))
-	if err != nil || len(data) == 0 {
-		return "", nil
+	nick := strings.Join(strings.Fields(on.Nick), " ")
+	c := card{nick: strings.ToValidUTF8(nick[:min(len(nick), maxNickname)], ""), xml: xml}
+	if data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(on.Data), "")); err == nil && len(data) > 0 {
+		sum := sha1.Sum(data) // #nosec G401
+		c.hash = hex.EncodeToString(sum[:])
 	}
-	sum := sha1.Sum(data) // #nosec G401
-	return hex.EncodeToString(sum[:]), nil
+	return c, nil
 }
 
 // stamp puts the hash into a presence that tells that somebody is here. What a
@@ -236,46 +253,4 @@ func (mod *Module) stamp(s *sessionmgr.Session, st *stanza.Stanza) *stanza.Stanz
 		st = st.Without(func(ns, local string) bool { return ns == NSUpdate && local == "x" })
 	}
 	return st.WithChild([]byte("<x xmlns='" + NSUpdate + "'><photo>" + p.hash + "</photo></x>"))
-}
-
-// recordVersion is the first byte of a record.
-const recordVersion = 1
-
-var errRecord = errors.New("vcard: damaged card")
-
-// encode writes: version, length of the hash in a byte, hash, card.
-func encode(hash string, xml []byte) []byte {
-	return slices.Concat([]byte{recordVersion, byte(len(hash))}, []byte(hash), xml)
-}
-
-func decode(rec []byte) (hash string, xml []byte, err error) {
-	if len(rec) < 2 || rec[0] != recordVersion {
-		return "", nil, fmt.Errorf("%w: not of version %d", errRecord, recordVersion)
-	}
-	n := int(rec[1])
-	if n != 0 && n != 2*sha1.Size || len(rec) < 2+n {
-		return "", nil, fmt.Errorf("%w: its hash", errRecord)
-	}
-	hash = string(rec[2 : 2+n])
-	if _, err := hex.DecodeString(hash); err != nil {
-		return "", nil, fmt.Errorf("%w: its hash", errRecord)
-	}
-	return hash, rec[2+n:], nil
-}
-
-// CheckRecord reports whether a record of the table of cards can be read; nil
-// for records of other tables. It is for those who check a store.
-func CheckRecord(table string, value []byte) error {
-	if table != tableCards {
-		return nil
-	}
-	_, xml, err := decode(value)
-	if err != nil {
-		return err
-	}
-	st, err := stanza.New(stanza.IQ, "set", "x", jid.JID{}, jid.JID{}, xml)
-	if err != nil || !st.HasChild(NS, "vCard") {
-		return fmt.Errorf("%w: no vCard in it", errRecord)
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -156,12 +157,51 @@ func TestStamp(t *testing.T) {
 	}
 }
 
-func TestRecords(t *testing.T) {
-	good := encode(hash, []byte("<vCard xmlns='vcard-temp'><FN>x</FN></vCard>"))
-	if h, xml, err := decode(good); err != nil || h != hash || !strings.HasPrefix(string(xml), "<vCard") || CheckRecord(tableCards, good) != nil {
-		t.Errorf("%s %s %v", h, xml, err)
+// TestNickname: a listing shows the nickname on the card, of each session of the account
+// and of those that come later, and no more once the card has none.
+func TestNickname(t *testing.T) {
+	h, _ := scene(t, Options{})
+	c := h.Bind("juliet@verona.lit/x")
+	shown := func(s *sessionmgr.Session) string {
+		for _, a := range s.Describe().Attributes {
+			if a.Name == "vcard.nick" {
+				return string(a.Value)
+			}
+		}
+		return ""
 	}
-	for _, bad := range []string{"", "\x01", "\x02\x00", "\x01\x05abcde", "\x01\x28abc", "\x01\x28" + strings.Repeat("x", 40), "\x01\x00", "\x01\x00<vCard/>", "\x01\x00<vCard xmlns='vcard-temp'>"} {
+	for _, row := range []struct{ card, want string }{
+		{"<FN>Juliet</FN>", ""},
+		{"<NICKNAME> Juli\n\tJ. </NICKNAME>", `"Juli J."`},
+		{"<NICKNAME>" + strings.Repeat("ü", 200) + "</NICKNAME>", `"` + strings.Repeat("ü", 127) + `"`},
+		{"<NICKNAME/>", ""},
+	} {
+		c.Ask(set(row.card))
+		later := h.Bind("juliet@verona.lit/y")
+		if got, then := shown(c.Session), shown(later.Session); got != row.want || then != row.want {
+			t.Errorf("of %s: %s, later %s, want %s", row.card, got, then, row.want)
+		}
+	}
+}
+
+func TestRecords(t *testing.T) {
+	const xml = "<vCard xmlns='vcard-temp'><FN>x</FN></vCard>"
+	for name, row := range map[string]struct {
+		rec  string
+		want card
+	}{
+		"all":                         {string(encode(card{hash, "Juli", []byte(xml)})), card{hash, "Juli", []byte(xml)}},
+		"neither":                     {string(encode(card{xml: []byte(xml)})), card{xml: []byte(xml)}},
+		"of the version before":       {"\x01\x28" + hash + xml, card{hash: hash, xml: []byte(xml)}},
+		"of the version before, bare": {"\x01\x00" + xml, card{xml: []byte(xml)}},
+	} {
+		got, err := decode([]byte(row.rec))
+		if err != nil || !reflect.DeepEqual(got, row.want) || CheckRecord(tableCards, []byte(row.rec)) != nil {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	for _, bad := range []string{"", "\x01", "\x03\x00\x00" + xml, "\x02\x00", "\x02\x00\x05abc", "\x02\x00\x01\xff" + xml, "\x01\x05abcde",
+		"\x01\x28abc", "\x01\x28" + strings.Repeat("x", 40), "\x01\x00", "\x01\x00<vCard/>", "\x01\x00<vCard xmlns='vcard-temp'>"} {
 		if CheckRecord(tableCards, []byte(bad)) == nil {
 			t.Errorf("%q is fine", bad)
 		}
