@@ -45,6 +45,7 @@ type Stream struct {
 	id      string  // of the stream, "" before its header
 	domain  *domain // asked for by the header
 	pending []*stanza.Stanza
+	goodbye func() // ends the stream once the pending stanzas are routed; nil if it goes on
 	work    context.Context
 	cancel  context.CancelFunc
 	shown   shown         // of the goroutine that routes
@@ -62,10 +63,10 @@ type Stream struct {
 // Data implements netserver.Handler: it takes every complete element there is, and has the
 // stanzas routed elsewhere.
 func (s *Stream) Data(_ *netserver.Conn, b []byte) (taken int, err error) {
-	for !s.closed.Load() {
+	for !s.closed.Load() && s.goodbye == nil {
 		tok, n, err := s.scan.Next(b[taken:])
 		if err != nil {
-			s.scanError(err)
+			s.last(func() { s.scanError(err) })
 			break
 		}
 		if taken += n; tok.Kind == xmlstream.More {
@@ -73,7 +74,7 @@ func (s *Stream) Data(_ *netserver.Conn, b []byte) (taken int, err error) {
 		}
 		s.token(&tok)
 	}
-	if s.closed.Load() {
+	if s.closed.Load() || s.goodbye != nil {
 		taken = len(b) // nothing behind the end counts
 	}
 	if len(s.pending) > 0 {
@@ -87,10 +88,24 @@ func (s *Stream) Data(_ *netserver.Conn, b []byte) (taken int, err error) {
 	return taken, nil
 }
 
-// route gives stanzas to the manager, in order; then the stream reads on.
+// last ends the stream, behind the stanzas that came before.
+func (s *Stream) last(goodbye func()) {
+	if len(s.pending) == 0 {
+		goodbye()
+		return
+	}
+	s.goodbye = goodbye
+}
+
+// route gives stanzas to the manager, in order; then the stream reads on, or ends.
 func (s *Stream) route(all []*stanza.Stanza, done chan struct{}) {
 	defer s.conn.Resume()
-	defer close(done)
+	defer func() {
+		close(done)
+		if s.goodbye != nil {
+			s.goodbye()
+		}
+	}()
 	if s.after != nil {
 		select {
 		case <-s.after:
@@ -123,13 +138,13 @@ func (s *Stream) token(tok *xmlstream.Token) {
 	case tok.Kind == xmlstream.Header:
 		s.header(tok)
 	case tok.Kind == xmlstream.Close:
-		s.end(nil)
+		s.last(func() { s.end(nil) })
 	case tok.Kind != xmlstream.Element: // white space
 	case string(tok.Space) == nsStream && string(tok.Local) == "error":
 		s.srv.o.Log.Info("a component ends its stream with an error", "domain", s.domain.name)
-		s.end(nil)
+		s.last(func() { s.end(nil) })
 	case string(tok.Space) != stanza.NSClient:
-		s.fail(stream.InvalidNamespace, "an element in the namespace of something else")
+		s.refuse(stream.InvalidNamespace, "an element in the namespace of something else")
 	case !s.open.Load():
 		s.handshake(tok)
 	default:
@@ -218,20 +233,20 @@ func (s *Stream) stanza(tok *xmlstream.Token) {
 	v, _ := tok.Attr("from")
 	from, err := jid.ParseBytes(v)
 	if len(v) == 0 || err != nil || from.Domain() != s.domain.name {
-		s.fail(stream.InvalidFrom, "'from' is not of the component's domain")
+		s.refuse(stream.InvalidFrom, "'from' is not of the component's domain")
 		return
 	}
 	if len(tok.Prefix) > 0 {
-		s.fail(stream.BadNamespacePrefix, "stanzas have no prefix")
+		s.refuse(stream.BadNamespacePrefix, "stanzas have no prefix")
 		return
 	}
 	st, err := stanza.FromToken(tok, from, "")
 	switch {
 	case errors.Is(err, stanza.ErrNotStanza):
-		s.fail(stream.UnsupportedStanzaType, "")
+		s.refuse(stream.UnsupportedStanzaType, "")
 		return
 	case err == nil && st.To.IsZero():
-		s.fail(stream.ImproperAddressing, "a stanza has no 'to'")
+		s.refuse(stream.ImproperAddressing, "a stanza has no 'to'")
 		return
 	}
 	s.srv.metrics.in.WithLabelValues(s.domain.name).Inc()
@@ -277,6 +292,9 @@ func (s *Stream) scanError(err error) {
 	}
 	s.fail(stream.Error{Err: e.Condition}, e.Text)
 }
+
+// refuse ends the stream for what it is sent, behind the stanzas that came before.
+func (s *Stream) refuse(why stream.Error, text string) { s.last(func() { s.fail(why, text) }) }
 
 // fail ends the stream with an error, once, from any goroutine.
 func (s *Stream) fail(why stream.Error, text string) {

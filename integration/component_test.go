@@ -269,6 +269,44 @@ func TestComponentInTheArchive(t *testing.T) {
 	s.Stop()
 }
 
+// TestComponentsLastWords: what a component sends before its closing tag, before a mistake
+// or before its connection ends gets where it goes, also where all comes in one read.
+func TestComponentsLastWords(t *testing.T) {
+	s, addr := componentServer(t)
+	juliet := dialLogin(t, s, "juliet")
+	if err := juliet.Send("<presence/>"); err != nil {
+		t.Fatal(err)
+	}
+	if err := juliet.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	juliet.Drain()
+	for end, want := range map[string]string{
+		"</stream:stream>": "</stream:stream>",
+		"<a>&b;</a>":       "<restricted-xml ",
+		"<message from='room@irc.localhost'><body>to nobody</body></message>": "<improper-addressing ",
+		"": "",
+	} {
+		irc := component(t, addr, "irc.localhost")
+		var words strings.Builder
+		for i := range 20 {
+			fmt.Fprintf(&words, "<message from='room@irc.localhost' to='juliet@localhost' type='chat'><body>%d</body></message>", i)
+		}
+		irc.send(words.String() + end)
+		if end == "" {
+			irc.c.Close()
+		} else if got := irc.until("</stream:stream>"); !strings.Contains(got, want) {
+			t.Errorf("%q was answered %s", end, got)
+		}
+		for i := range 20 {
+			if m := nextMessage(t, juliet); !strings.Contains(m.String(), fmt.Sprintf("<body>%d<", i)) {
+				t.Fatalf("before %q: she got %s in place of %d", end, m, i)
+			}
+		}
+	}
+	s.Stop()
+}
+
 // TestBadComponents: each mistake ends the one stream, with the right condition.
 func TestBadComponents(t *testing.T) {
 	s, addr := componentServer(t)
