@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,8 +38,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// accounts is how many accounts the measured server has: user0, user1, …, all
-// with the password "password".
+// accounts is how many accounts the measured server has, unless
+// WEIR_PERFORMANCE_ACCOUNTS says another number: user0, user1, …, all with the password
+// "password".
 const accounts = 200
 
 // serve runs a server on a data folder, writes a CPU profile of itself to the
@@ -84,9 +86,14 @@ func serve(data string) error {
 		return err
 	}
 	defer s.Stop(ctx)
-	n := 0
+	n, most := 0, accounts
+	if a := os.Getenv("WEIR_PERFORMANCE_ACCOUNTS"); a != "" {
+		if most, err = strconv.Atoi(a); err != nil {
+			return err
+		}
+	}
 	err = s.Auth.CreateMany(ctx, func() (jid.JID, string, error) {
-		if n == accounts {
+		if n == most {
 			return jid.JID{}, "", io.EOF
 		}
 		n++
@@ -160,10 +167,17 @@ type server struct {
 	addrs map[string]string
 }
 
+// startServer starts a server that has no data yet.
 func startServer(b *testing.B, settings ...string) *server {
 	b.Helper()
+	return startOn(b, b.TempDir(), settings...)
+}
+
+// startOn starts a server on a data folder, and waits until it has its listeners.
+func startOn(b *testing.B, data string, settings ...string) *server {
+	b.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(append(os.Environ(), "WEIR_PERFORMANCE_SERVER="+b.TempDir()), settings...)
+	cmd.Env = append(append(os.Environ(), "WEIR_PERFORMANCE_SERVER="+data), settings...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
