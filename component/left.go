@@ -2,6 +2,7 @@ package component
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -41,6 +42,15 @@ func parseSight(item string) (x sight, ok bool) {
 	x.from, err = jid.Parse(from)
 	x.to, e = jid.Parse(to)
 	return x, err == nil && e == nil
+}
+
+// CheckRecord reports whether a record of what components have shown can be read; nil for
+// those of other tables. item is that of its storage.Key. It is for those who check a store.
+func CheckRecord(table, item string, rec []byte) error {
+	if _, ok := parseSight(item); table == tableShown && (!ok || len(rec) != 1 || rec[0] != shownVersion) {
+		return fmt.Errorf("component: the record of what was shown can't be read: %q", item)
+	}
+	return nil
 }
 
 // kept reports whether there is somebody who could remember what it saw.

@@ -33,12 +33,21 @@ const (
 	idBlock = 2000 << idSeqBits
 )
 
-// idsTable holds the mark, as the record of the account "".
-const idsTable = "storage-ids"
+// tableIDs holds the mark, as the record of the account "".
+const tableIDs = "storage-ids"
+
+// CheckRecord reports whether a record of this package's own table can be read; nil for
+// those of others. It is for those who check a store.
+func CheckRecord(table string, rec []byte) error {
+	if table == tableIDs && len(rec) != 8 {
+		return fmt.Errorf("storage: the mark of the highest id has %d bytes instead of 8", len(rec))
+	}
+	return nil
+}
 
 // NewIDs returns the id source of a store. There must be one only.
 func NewIDs(ctx context.Context, st Store) (*IDs, error) {
-	s := &IDs{store: st, mark: NewKeyVal(st, idsTable)}
+	s := &IDs{store: st, mark: NewKeyVal(st, tableIDs)}
 	rec, err := s.mark.Get(ctx, "")
 	switch {
 	case errors.Is(err, ErrNotFound):

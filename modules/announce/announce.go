@@ -24,6 +24,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"weir/hook"
 	"weir/jid"
@@ -110,11 +111,14 @@ func decode(rec []byte) (*Message, error) {
 
 // CheckRecord reports whether a record can be read; nil for those of other tables.
 func CheckRecord(table string, rec []byte) error {
-	if table != tableMessages {
-		return nil
+	switch {
+	case table == tableMessages:
+		_, err := decode(rec)
+		return err
+	case table == tableSeen && !utf8.Valid(rec):
+		return fmt.Errorf("announce: which message was seen can't be read: % x", rec)
 	}
-	_, err := decode(rec)
-	return err
+	return nil
 }
 
 // of returns the message of a domain, nil without one.

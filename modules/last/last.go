@@ -15,6 +15,7 @@ import (
 	"encoding/binary"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"time"
 
 	"weir/hook"
@@ -22,6 +23,9 @@ import (
 	"weir/stanza"
 	"weir/storage"
 )
+
+// tableLeft is a KeyVal: bare JID → when its last session ended.
+const tableLeft = "last"
 
 // NS is the namespace of last activity.
 const NS = "jabber:iq:last"
@@ -41,7 +45,7 @@ type Module struct {
 
 // New registers with m and keeps its records in st.
 func New(m *sessionmgr.Manager, st storage.Store) *Module {
-	mod := &Module{m: m, left: storage.NewKeyVal(st, "last"), started: time.Now()}
+	mod := &Module{m: m, left: storage.NewKeyVal(st, tableLeft), started: time.Now()}
 	m.HandleIQ(sessionmgr.IQHandler{
 		NS: NS, Local: "query", Scope: sessionmgr.OnServer, Get: mod.uptime, // XEP-0012 §5
 	})
@@ -77,6 +81,15 @@ func (mod *Module) account(ctx context.Context, iq *stanza.Stanza) (any, error) 
 	}
 	at := time.Unix(int64(binary.BigEndian.Uint64(rec)), 0)
 	return Query{Seconds: max(0, int64(time.Since(at)/time.Second))}, nil
+}
+
+// CheckRecord reports whether a record of when somebody was here can be read; nil for
+// those of other tables. It is for those who check a store.
+func CheckRecord(table string, rec []byte) error {
+	if table == tableLeft && len(rec) != 8 {
+		return fmt.Errorf("last: when the account was here can't be read: % x", rec)
+	}
+	return nil
 }
 
 func (mod *Module) unbound(_ context.Context, s *sessionmgr.Session) {

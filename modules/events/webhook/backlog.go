@@ -53,6 +53,18 @@ func newBacklog(o *Options, u *url.URL, dropped func(n uint64)) *backlog {
 	return b
 }
 
+// CheckRecord reports whether a record of what waits for a target can be read; nil for
+// those of other tables. It is for those who check a store.
+func CheckRecord(table string, rec []byte) error {
+	switch {
+	case table == tableWaiting:
+		return json.Unmarshal(rec, new(events.Event))
+	case table == tableLost && len(rec) != 8:
+		return fmt.Errorf("webhook: the number of events dropped can't be read: % x", rec)
+	}
+	return nil
+}
+
 // load takes up what an earlier process left. It reads storage; nothing was put yet.
 func (b *backlog) load(ctx context.Context) error {
 	if b.store == nil {
