@@ -132,17 +132,20 @@ func BenchmarkWalk(b *testing.B) {
 		}
 		report(b, took)
 	})
+	one, err := NewKey[string](m, "bench.one", KeyOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	two, err := NewKey[int](m, "bench.two", KeyOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
 	b.Run("Size", func(b *testing.B) {
 		for b.Loop() {
 		}
 		b.ReportMetric(float64(unsafe.Sizeof(Session{})), "session-B")
-		one, err := NewKey[string](m, "bench.one", KeyOptions{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		two, err := NewKey[int](m, "bench.two", KeyOptions{})
-		if err != nil {
-			b.Fatal(err)
+		for _, s := range all {
+			s.attributes.Store(nil) // of a run before
 		}
 		var before, after runtime.MemStats
 		runtime.GC()
