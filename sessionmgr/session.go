@@ -79,7 +79,7 @@ type Session struct {
 	resumable  bool   // its client may resume it
 	generation uint32 // raised whenever a link is lost or given
 	fence      uint32 // epoch, as it is for stanzas that come in
-	slots      []any
+	slots      []slotted
 	way        way
 	waiters    *waiters // nil as long as nobody has waited
 }

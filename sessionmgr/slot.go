@@ -6,6 +6,12 @@ import "fmt"
 // module, gone with the session. Make one per module with [NewSlot] and keep it.
 type Slot[T any] struct{ index int }
 
+// slotted is what a module has put on a session. Most sessions have two or three.
+type slotted struct {
+	index int
+	value any
+}
+
 // NewSlot adds a slot to the sessions of m. Call it before the first session is
 // opened, from a module's New. The name is for listings and must be new.
 func NewSlot[T any](m *Manager, name string) Slot[T] {
@@ -22,19 +28,24 @@ func NewSlot[T any](m *Manager, name string) Slot[T] {
 func (k Slot[T]) Get(s *Session) (v T, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if k.index >= len(s.slots) {
-		return v, false
+	for _, x := range s.slots {
+		if x.index == k.index {
+			v, ok = x.value.(T)
+			return v, ok
+		}
 	}
-	v, ok = s.slots[k.index].(T)
-	return v, ok
+	return v, false
 }
 
 // Set puts v there. What v points to is the module's to guard.
 func (k Slot[T]) Set(s *Session, v T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.slots) <= k.index {
-		s.slots = append(s.slots, nil)
+	for i := range s.slots {
+		if s.slots[i].index == k.index {
+			s.slots[i].value = v
+			return
+		}
 	}
-	s.slots[k.index] = v
+	s.slots = append(s.slots, slotted{k.index, v})
 }

@@ -61,10 +61,15 @@ type way struct {
 	later                *later // what came afterwards, nil for nothing
 }
 
-// later is what comes once a session is bound.
+// later is what comes once a session is bound. Most have marks and nothing else.
 type later struct {
+	marks []mark // the last of them
+	rare  *rare
+}
+
+// rare is what most sessions never have.
+type rare struct {
 	steps []Step // the last of them
-	marks []mark // the same
 	early []Step // the same, before it was bound: what was refused, and what it waited for
 }
 
@@ -74,6 +79,15 @@ func (w *way) more() *later {
 		w.later = new(later)
 	}
 	return w.later
+}
+
+// oddities returns what most sessions never have, to be added to.
+func (w *way) oddities() *rare {
+	l := w.more()
+	if l.rare == nil {
+		l.rare = new(rare)
+	}
+	return l.rare
 }
 
 // mark is a change within the bound state: microseconds from the session's creation, in
@@ -129,7 +143,7 @@ func (s *Session) pass(mark *uint32) {
 
 // step notes that the session is in another state than before; mu is held.
 func (s *Session) step(what string, why Cause) {
-	w := s.way.more()
+	w := s.way.oddities()
 	list := w.steps
 	if len(list) >= maxSteps {
 		list = append(list[:0], list[1:]...)
@@ -159,7 +173,7 @@ func (s *Session) early(what string) {
 	if s.state != Unauthed && s.state != Unbound {
 		return
 	}
-	w := s.way.more()
+	w := s.way.oddities()
 	list := w.early
 	if len(list) >= maxEarly {
 		list = append(list[:0], list[1:]...)
@@ -212,10 +226,10 @@ func (e *ResumeError) story() string {
 // appendEarly appends what happened in one of the states before the binding, behind
 // what was before it.
 func (w *way) appendEarly(list []Step, in State) []Step {
-	if w.later == nil {
+	if w.later == nil || w.later.rare == nil {
 		return list
 	}
-	for _, x := range w.later.early {
+	for _, x := range w.later.rare.early {
 		if x.State != in.String() {
 			continue
 		}
@@ -251,7 +265,9 @@ func (s *Session) steps() []Step {
 	if after == nil {
 		return list
 	}
-	list = append(list, after.steps...)
+	if after.rare != nil {
+		list = append(list, after.rare.steps...)
+	}
 	for _, m := range after.marks {
 		x := m.step(s.Created())
 		if x.At.Before(bound) { // in the millisecond before: those are rounded up
