@@ -31,10 +31,14 @@ var featureTable = []feature{
 	{states: Plain | Secured, when: (*Stream).mayLogin, write: writeConfigVersion}, // of all the others
 }
 
+// featuresBytes is what the features mostly take, before a login: a guess that saves
+// growing.
+const featuresBytes = 1536
+
 // features makes the features element for the state of the stream (RFC 6120 §4.3.2).
 func (s *Stream) features(host string) []byte {
 	state := s.State()
-	f := offer{host: host, dst: []byte("<stream:features>")}
+	f := offer{host: host, dst: append(make([]byte, 0, featuresBytes), "<stream:features>"...)}
 	if s.mayLogin() && !s.srv.Hooks.StreamFeatures.Empty() {
 		f.ev = StreamFeatures{Session: s.Session(), Host: host, State: state}
 		if err := s.srv.Hooks.StreamFeatures.Run(s.ctx(), &f.ev); err != nil {
