@@ -163,7 +163,8 @@ func TestOpeningIsOvertaken(t *testing.T) {
 }
 
 // TestOpeningOfASessionThatEnds: a session that ends while its resumption is written
-// down leaves all to the next, and nothing in use.
+// down leaves all to the next, and nothing in use; its client is told what it had handled
+// (XEP-0198 §5).
 func TestOpeningOfASessionThatEnds(t *testing.T) {
 	for _, how := range []string{"kicked", "replaced", "forgotten"} {
 		o := newOpened(t)
@@ -194,6 +195,9 @@ func TestOpeningOfASessionThatEnds(t *testing.T) {
 		var refused *ResumeError
 		if err := <-x.err; !errors.As(err, &refused) {
 			t.Fatalf("%s: %v", how, err)
+		}
+		if refused.Known != (how != "forgotten") {
+			t.Errorf("%s: its client is told whether what it sent was handled: %v", how, refused.Known)
 		}
 		if err := <-bound; err != nil {
 			t.Fatal(err)

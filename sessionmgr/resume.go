@@ -120,6 +120,10 @@ func (m *Manager) resume(ctx context.Context, temp *Session, link Link, id strin
 	if old != nil { // XEP-0198 §5; the session has left it in any case
 		old.Close(&stream.Error{Err: "conflict"})
 	}
+	if errors.Is(err, errOver) {
+		_ = m.barrier(ctx) // what is remembered of it is in the store
+		return m.resumeEnded(ctx, account, tag, key)
+	}
 	if err != nil {
 		m.unattached(s, link)
 		var re *ResumeError
@@ -142,6 +146,9 @@ func (m *Manager) resume(ctx context.Context, temp *Session, link Link, id strin
 	}
 	return nil
 }
+
+// errOver says that a session ended while it was being resumed.
+var errOver = errors.New("sessionmgr: the session has ended meanwhile")
 
 // resumeEnded answers for a session that isn't there (XEP-0198 §5).
 func (m *Manager) resumeEnded(ctx context.Context, account jid.JID, tag uint64, key [32]byte) error {
@@ -217,7 +224,10 @@ func (m *Manager) seen(ctx context.Context, s *Session, h uint32) (received, err
 // with the token.
 func (m *Manager) takeOver(s *Session, link Link, key [32]byte, h uint32, seen received) (old Link, err error) {
 	a, p := s.sm, &m.pipe
-	if a == nil || !a.resumable || subtle.ConstantTimeCompare(a.key[:], key[:]) != 1 || s.ledger == nil || !s.kept() {
+	if a == nil || s.ledger == nil || !s.kept() {
+		return nil, errOver
+	}
+	if !a.resumable || subtle.ConstantTimeCompare(a.key[:], key[:]) != 1 {
 		m.metrics.resumes.WithLabelValues("not found").Inc()
 		return nil, notResumed(merr.ItemNotFound, "")
 	}
@@ -234,8 +244,7 @@ func (m *Manager) takeOver(s *Session, link Link, key [32]byte, h uint32, seen r
 	s.mu.Lock()
 	if s.state != Bound && s.state != Hibernating {
 		s.mu.Unlock()
-		m.metrics.resumes.WithLabelValues("not found").Inc()
-		return nil, notResumed(merr.ItemNotFound, "")
+		return nil, errOver
 	}
 	old = s.linkNow()
 	s.linked, s.attached = false, link
@@ -285,7 +294,11 @@ func (m *Manager) attach(s, temp *Session, link Link, resumed func(*Session, uin
 	traits, remote, device, alive := temp.traits, temp.remote, temp.device, temp.state == Unbound
 	temp.mu.Unlock()
 	s.mu.Lock()
-	if s.attached != link || !alive || s.state != Bound && s.state != Hibernating {
+	if s.state != Bound && s.state != Hibernating {
+		s.mu.Unlock()
+		return 0, errOver
+	}
+	if s.attached != link || !alive {
 		s.mu.Unlock()
 		m.metrics.resumes.WithLabelValues("overtaken").Inc()
 		return 0, notResumed(merr.ItemNotFound, "")
