@@ -121,6 +121,9 @@ func BenchmarkWalk(b *testing.B) {
 			for i := 0; i < crowd; i += describeAtOnce {
 				some := all[i : i+describeAtOnce]
 				descriptions := make([]Description, len(some))
+				for k, s := range some {
+					descriptions[k] = s.describe()
+				}
 				m.inOrder(func() {
 					began := time.Now()
 					for k, s := range some {

@@ -70,18 +70,19 @@ func BenchmarkIdleSession(b *testing.B) {
 			const first, sessions = 200, 2000
 			for b.Loop() {
 				s := startServer(b)
-				more := func(from, to int) (heap, stack, resident int64) {
+				more := func(from, to int) memory {
 					for i := from; i < to; i++ {
 						login(b, s, secure, fmt.Sprintf("user%d", i%accounts), fmt.Sprint(i))
 					}
 					time.Sleep(4 * time.Second) // an idle connection lets go of its large stack after 2 s
 					return s.memory()
 				}
-				heap, stack, resident := more(0, first)
-				heap2, stack2, resident2 := more(first, first+sessions)
-				b.ReportMetric(float64(heap2-heap)/sessions/1024, "heap-KiB/session")
-				b.ReportMetric(float64(stack2-stack)/sessions/1024, "stack-KiB/session")
-				b.ReportMetric(float64(resident2-resident)/sessions/1024, "resident-KiB/session")
+				before := more(0, first)
+				after := more(first, first+sessions)
+				b.ReportMetric(float64(after.live-before.live)/sessions/1024, "live-KiB/session")
+				b.ReportMetric(float64(after.heap-before.heap)/sessions/1024, "heap-KiB/session")
+				b.ReportMetric(float64(after.stack-before.stack)/sessions/1024, "stack-KiB/session")
+				b.ReportMetric(float64(after.resident-before.resident)/sessions/1024, "resident-KiB/session")
 			}
 		})
 	}

@@ -35,7 +35,7 @@ func BenchmarkRestart(b *testing.B) {
 	began := time.Now()
 	s = startOn(b, data, "WEIR_PERFORMANCE_ACCOUNTS=0")
 	ready, cost := time.Since(began), s.cpu()
-	_, _, resident := s.memory()
+	resident := s.memory().resident
 	cost2 := s.cpu()
 	began = time.Now()
 	b.ResetTimer()

@@ -132,7 +132,7 @@ func serve(data string) error {
 			}
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
-			fmt.Println("memory", m.HeapInuse, m.StackInuse, rss())
+			fmt.Println("memory", m.HeapAlloc, m.HeapInuse, m.StackInuse, rss())
 		}
 	}
 	return nil
@@ -230,8 +230,10 @@ func (s *server) ask(word string) []int64 {
 // cpu is the server's CPU time so far.
 func (s *server) cpu() time.Duration { return time.Duration(s.ask("cpu")[0]) }
 
-// memory is heap, stacks and resident memory after a collection, in bytes.
-func (s *server) memory() (heap, stack, resident int64) {
+// memory is what is in use after a collection, in bytes.
+type memory struct{ live, heap, stack, resident int64 }
+
+func (s *server) memory() memory {
 	m := s.ask("memory")
-	return m[0], m[1], m[2]
+	return memory{m[0], m[1], m[2], m[3]}
 }
