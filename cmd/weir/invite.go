@@ -56,7 +56,7 @@ either, whoever is invited chooses one.`,
 		if in.Uses < 1 {
 			return errors.New("--uses takes a number of 1 or more")
 		}
-		if life != 0 {
+		if cmd.Flags().Changed("life") {
 			in.Life = life.String()
 		}
 		return flags.with(cmd, func(ctx context.Context, t *target) error {
