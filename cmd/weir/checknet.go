@@ -24,6 +24,8 @@ func (c *checker) ports(ctx context.Context, cfg config.Config) {
 		if st, err := t.Status(ctx); err == nil {
 			held = st.Listeners
 			c.add(checkOK, "server", "", "one runs on the data folder (process %d)", st.PID)
+		} else {
+			c.add(checkWarn, "server", "", "one runs on the data folder: %v", err)
 		}
 		t.Client.Close()
 	} else if !errors.Is(err, admin.ErrNotRunning) && !strings.HasPrefix(err.Error(), "no server runs") {
