@@ -157,7 +157,11 @@ func (s *Server) status() admin.Status {
 	for _, a := range s.Addresses() {
 		st.Listeners[a.Name] = a.Addr
 	}
-	if err := s.Store.Err(); err != nil {
+	err := s.Store.Err()
+	if disk, ok := s.Store.(interface{ Full() error }); ok && err == nil {
+		err = disk.Full()
+	}
+	if err != nil {
 		st.Store = err.Error()
 	}
 	return st
