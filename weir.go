@@ -22,6 +22,7 @@ import (
 	"weir/modules/offers"
 	"weir/netserver"
 	"weir/policy"
+	"weir/presence"
 	"weir/roster"
 	"weir/sessionmgr"
 	"weir/storage"
@@ -54,6 +55,7 @@ type Server struct {
 	Sessions   *sessionmgr.Manager
 	Streams    *c2s.Server
 	Rosters    *roster.Rosters
+	Presence   *presence.Handler // with a hook of its own
 	Certs      *netserver.Certs
 	Tickets    *netserver.Tickets // nil: TLS sessions aren't resumed
 	Network    *netserver.Server
