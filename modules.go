@@ -59,6 +59,7 @@ func (s *Server) makeModules(ctx context.Context) (err error) {
 	if s.modules.presence, err = presence.New(s.Sessions, s.Rosters, s.Store, po); err != nil {
 		return err
 	}
+	s.Presence = s.modules.presence
 	co := s.Config.Contacts
 	co.Log, co.Metrics = s.Log, s.Registry
 	if s.modules.contacts, err = contacts.New(s.Sessions, s.Rosters, s.modules.presence, co); err != nil {

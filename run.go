@@ -5,13 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"weir/config"
 )
 
-// Run makes a server, lets setup add to it, serves until ctx ends, and stops it
-// within cfg.ShutdownTimeout: what a program does that is a server and nothing
-// else. setup registers handlers and adds modules; it and log may be nil.
+// Run makes a server, lets setup add to it, serves until ctx ends or an admin stops it
+// (weir stop, unless setup has set OnStop), and stops it within cfg.ShutdownTimeout: what
+// a program does that is a server and nothing else. setup registers handlers and adds
+// modules; it and log may be nil.
 //
 // It returns what kept the server from starting, or what went wrong while it
 // stopped. Clients that are slow to go are cut, which is no error.
@@ -23,13 +25,36 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, setup func(*S
 	if setup != nil {
 		err = setup(s)
 	}
+	asked := make(chan time.Duration, 1)
+	if s.OnStop == nil {
+		s.OnStop = func(drain time.Duration) {
+			select {
+			case asked <- drain:
+			default: // it stops already
+			}
+		}
+	}
 	if err == nil {
 		err = s.Start(ctx)
 	}
 	if err == nil {
-		<-ctx.Done()
+		s.untilAsked(ctx, asked)
 	}
 	return errors.Join(err, s.StopWithin(cfg.ShutdownTimeout))
+}
+
+// untilAsked returns when ctx ends or an admin has asked for the end, with as long as
+// was asked for sessions to get what they were sent.
+func (s *Server) untilAsked(ctx context.Context, asked <-chan time.Duration) {
+	select {
+	case <-ctx.Done():
+	case drain := <-asked:
+		if drain > 0 {
+			bounded, cancel := context.WithTimeout(ctx, drain)
+			defer cancel()
+			s.Drain(bounded)
+		}
+	}
 }
 
 // Module is a part of a server that another program adds, beside those in

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"weir"
+	"weir/admin"
 	"weir/config"
 	"weir/hook"
 	"weir/integration/testclient"
@@ -105,6 +107,35 @@ func TestModulesOfOthers(t *testing.T) {
 		}
 	}()
 	server.Add(&part{})
+}
+
+// TestRunEndsForAnAdmin: weir stop works on a program that is a server.
+func TestRunEndsForAnAdmin(t *testing.T) {
+	for _, drain := range []time.Duration{0, time.Minute} {
+		cfg, began, ended := inMemory(t), make(chan bool), make(chan error, 1)
+		go func() {
+			ended <- weir.Run(t.Context(), cfg, nil, func(*weir.Server) error {
+				close(began)
+				return nil
+			})
+		}()
+		<-began
+		var c *admin.Client
+		for err := admin.ErrNotRunning; errors.Is(err, admin.ErrNotRunning); {
+			c, err = admin.Dial(cfg.Data)
+			if err != nil && !errors.Is(err, admin.ErrNotRunning) {
+				t.Fatal(err)
+			}
+		}
+		last := ""
+		if err := c.Stop(t.Context(), drain, func(s admin.Stopping) { last = s.State }); err != nil || last != "stopped" {
+			t.Errorf("%q, %v", last, err)
+		}
+		c.Close()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // TestModuleSeesRestoredSessions: what is registered between New and Start hears of the

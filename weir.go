@@ -22,6 +22,7 @@ import (
 	"weir/modules/offers"
 	"weir/netserver"
 	"weir/policy"
+	"weir/presence"
 	"weir/roster"
 	"weir/sessionmgr"
 	"weir/storage"
@@ -54,6 +55,7 @@ type Server struct {
 	Sessions   *sessionmgr.Manager
 	Streams    *c2s.Server
 	Rosters    *roster.Rosters
+	Presence   *presence.Handler // with a hook of its own
 	Certs      *netserver.Certs
 	Tickets    *netserver.Tickets // nil: TLS sessions aren't resumed
 	Network    *netserver.Server
@@ -157,7 +159,11 @@ func (s *Server) status() admin.Status {
 	for _, a := range s.Addresses() {
 		st.Listeners[a.Name] = a.Addr
 	}
-	if err := s.Store.Err(); err != nil {
+	err := s.Store.Err()
+	if disk, ok := s.Store.(interface{ Full() error }); ok && err == nil {
+		err = disk.Full()
+	}
+	if err != nil {
 		st.Store = err.Error()
 	}
 	return st

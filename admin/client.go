@@ -113,8 +113,16 @@ func (l *pipeListener) Close() error { close(l.done); return nil }
 // Addr implements net.Listener.
 func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
-// Status returns what the server tells about itself.
+// statusTime is how long a server may take to say how it is.
+const statusTime = 5 * time.Second
+
+var errSilent = fmt.Errorf("nothing came for %v: it hangs, or is held (SIGSTOP)", statusTime)
+
+// Status returns what the server tells about itself. One that hangs is an error:
+// whoever asks wants to know.
 func (c *Client) Status(ctx context.Context) (Status, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, statusTime, errSilent)
+	defer cancel()
 	var st Status
 	return st, c.call(ctx, http.MethodGet, "/v1/status", nil, &st)
 }

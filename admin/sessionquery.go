@@ -70,10 +70,13 @@ func filter(r *http.Request) (f sessionmgr.Filter, err error) {
 		if err != nil {
 			return f, problemf(http.StatusBadRequest, "account %q: %v", q.Account, err)
 		}
-		if account.Local() == "" {
+		switch {
+		case account.Local() == "":
 			return f, problemf(http.StatusBadRequest, "account %q: an account has the form user@domain", q.Account)
+		case account.IsFull(): // one session is meant, and not all of its account
+			return f, problemf(http.StatusBadRequest, "account %q has a resource (what stands behind the slash), an account has none", q.Account)
 		}
-		f.Account = account.Bare()
+		f.Account = account
 	}
 	if q.Address != "" {
 		if f.Peer, err = netip.ParseAddrPort(q.Address); err == nil {

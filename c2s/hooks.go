@@ -28,7 +28,8 @@ type Hooks struct {
 	InlineBound hook.Filter[InlineBound] `hook:"blocks"`
 	// StanzaIn asks for every stanza of a bound client, on the reader
 	// goroutine. It must not block. A stanza.Error is the answer to the
-	// sender, a stream.Error ends the stream.
+	// sender, a stream.Error ends the stream; any other error is a fault of ours, and
+	// ends it with internal-server-error.
 	StanzaIn hook.Veto[StanzaIn]
 	// PreDrain may append to a batch that is about to be written; see
 	// netserver.Handler for the rules.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -39,6 +40,11 @@ func TestPointSurvivesPanics(t *testing.T) {
 	var pe *PanicError
 	if !errors.As(err, &pe) || pe.Handler != "first" || pe.Value != "oh" || len(pe.Stack) == 0 {
 		t.Fatalf("got %#v", err)
+	}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Error("handler failed", "err", err)
+	if !strings.Contains(log.String(), `err.text="handler \"first\" panicked: oh"`) || !strings.Contains(log.String(), "hook_test.go:") {
+		t.Errorf("the log doesn't say where: %s", log.String())
 	}
 	if ran != 1 {
 		t.Errorf("the handler after the panic ran %d times", ran)

@@ -2,6 +2,7 @@ package hook
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -72,6 +73,11 @@ type PanicError struct {
 // Error names the handler and the value; the stack is for the log.
 func (e *PanicError) Error() string {
 	return fmt.Sprintf("handler %q panicked: %v", e.Handler, e.Value)
+}
+
+// LogValue is what a log has of it: what Error says, and the stack.
+func (e *PanicError) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("text", e.Error()), slog.String("stack", string(e.Stack)))
 }
 
 // entry is one handler with its counters, which outlive the copies of the list.

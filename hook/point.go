@@ -12,7 +12,8 @@ type Point[E any] struct {
 }
 
 // Add registers fn under a name that shows in listings and counters. The
-// function it returns takes the handler away again.
+// function it returns takes the handler away again; fn may call it, but may also run
+// before Add has returned it.
 func (p *Point[E]) Add(name string, order Order, fn func(context.Context, E)) (remove func()) {
 	return p.list.add(name, order, fn)
 }

@@ -95,7 +95,8 @@ func inOrderOf(ctx context.Context, s *Session) bool {
 // orderKey is the key under which a context says that it is in a session's order.
 type orderKey struct{ s *Session }
 
-// errandContext is that of a function that runs in a session's order.
+// errandContext is that of a function that runs in a session's order, and of a hook of
+// a session that another calls: it carries the session, and ends with the caller's.
 type errandContext struct {
 	context.Context
 	s *Session

@@ -151,6 +151,9 @@ func (k Key[T]) read(log logger, a *attribute) (v T, ok bool, err error) {
 	if err != nil {
 		return v, false, err
 	}
+	if value == nil { // of an interface, and set as such
+		return v, true, nil
+	}
 	v, ok = value.(T)
 	return v, ok, nil
 }
@@ -198,7 +201,8 @@ func (k Key[T]) Update(s *Session, fn func(v T, had bool) (_ T, keep bool)) erro
 }
 
 // UpdateAccount is Update for what is kept with an account, whether it has
-// sessions or not. It reads storage.
+// sessions or not. It reads storage. Nobody is asked whether there is such an
+// account: what is kept for a name that nobody has is there for who takes it.
 func (k Key[T]) UpdateAccount(ctx context.Context, account jid.JID, fn func(v T, had bool) (_ T, keep bool)) error {
 	if k.d.o.Lifetime != OfAccount {
 		return fmt.Errorf("sessionmgr: attribute %s is of the %s", k.d.name, k.d.o.Lifetime)
@@ -231,10 +235,16 @@ func (k Key[T]) GetAccount(ctx context.Context, account jid.JID) (v T, ok bool, 
 // updateAccount changes what a ledger's account keeps. It takes over one use of
 // the ledger, until the change is durable.
 func (k Key[T]) updateAccount(l *ledger, log logger, fn func(T, bool) (T, bool)) error {
+	changed := false
+	defer func() {
+		if !changed { // fn may have panicked
+			k.m.ledgers.release(l)
+		}
+	}()
 	if err := k.change(l.attributes, log, fn); err != nil {
-		k.m.ledgers.release(l)
 		return err
 	}
+	changed = true
 	k.m.recordAccount(l)
 	return nil
 }

@@ -118,6 +118,45 @@ func TestUpdateIsOneStep(t *testing.T) {
 	}
 }
 
+// TestNilIsAValue: an attribute of an interface may hold nothing.
+func TestNilIsAValue(t *testing.T) {
+	h := newHouse(t)
+	keys := map[Lifetime]Key[any]{}
+	for _, life := range []Lifetime{OfProcess, OfSession, OfAccount} {
+		keys[life] = newKey[any](t, h, "t."+life.String(), KeyOptions{Lifetime: life, Readers: ReadByAdmin})
+	}
+	s := h.bind("juliet@verona.lit/balcony").Session
+	for life, k := range keys {
+		if err := k.Set(s, nil); err != nil {
+			t.Fatal(err)
+		}
+		if v, ok, err := k.Lookup(s); v != nil || !ok || err != nil {
+			t.Errorf("of the %s: %v, %v, %v", life, v, ok, err)
+		}
+		for _, a := range s.Attributes(ReadByAdmin) {
+			if string(a.Value) != "null" || a.Problem != "" {
+				t.Errorf("listed as %s %s", a.Value, a.Problem)
+			}
+		}
+	}
+}
+
+// TestUpdateThatPanics: the account isn't held in memory by it.
+func TestUpdateThatPanics(t *testing.T) {
+	h := newHouse(t)
+	k := newKey[int](t, h, "t.n", KeyOptions{Lifetime: OfAccount})
+	juliet := jid.MustParse("juliet@verona.lit")
+	func() {
+		defer func() { _ = recover() }()
+		_ = k.UpdateAccount(t.Context(), juliet, func(int, bool) (int, bool) { panic("oh") })
+	}()
+	h.ledgers.mu.Lock()
+	defer h.ledgers.mu.Unlock()
+	if l := h.ledgers.byJID[juliet]; l != nil && l.uses != 0 {
+		t.Errorf("its ledger is in use %d times", l.uses)
+	}
+}
+
 // TestAttributesOfAnAccountWithoutSessions: they are read and changed by its name.
 func TestAttributesOfAnAccountWithoutSessions(t *testing.T) {
 	h := newHouse(t)

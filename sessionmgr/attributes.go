@@ -45,7 +45,7 @@ func (a *attribute) expired(now time.Time) bool { return a.expires != 0 && now.U
 
 // decoded returns the value as the type of a key.
 func (a *attribute) decoded(d *declaration, log logger) (any, error) {
-	if a.value != nil {
+	if a.value != nil || a.raw == nil { // what is of the process may be a nil interface
 		return a.value, nil
 	}
 	if r := a.read.Load(); r != nil && r.by == d {

@@ -305,5 +305,5 @@ func routedAs(st *stanza.Stanza, rec *record) string {
 	case n == 1:
 		return "to the account: its most available session (RFC 6121 §8.5.2.1.1)"
 	}
-	return fmt.Sprintf("to the account: its %d most available sessions, which have the same priority (RFC 6121 §8.5.2.1.1)", rec.originals())
+	return fmt.Sprintf("to the account: its %d most available sessions (RFC 6121 §8.5.2.1.1), or all that are available, where the policy is mirror or one is unseen", rec.originals())
 }

@@ -162,3 +162,19 @@ func TestExplainWhatWaited(t *testing.T) {
 		}
 	}
 }
+
+// TestExplainMirrored: what a policy gives to sessions of any priority isn't said to be
+// for those with the highest alone.
+func TestExplainMirrored(t *testing.T) {
+	h := newHouse(t, func(o *Options) { o.Archive = ArchiveAlways })
+	h.rules("mirror")
+	romeo := h.online("romeo@verona.lit/orchard", 0)
+	h.online("juliet@verona.lit/a", 5)
+	h.online("juliet@verona.lit/b", 0)
+	romeo.send("<message to='juliet@verona.lit' type='chat' id='m1'><body>hark</body></message>")
+	h.settle()
+	st, err := h.ExplainMessage(t.Context(), jid.MustParse("juliet@verona.lit"), "m1")
+	if err != nil || len(st.Targets) != 2 || !strings.Contains(st.Routed, "mirror") || strings.Contains(st.Routed, "same priority") {
+		t.Errorf("%+v, %v", st, err)
+	}
+}

@@ -39,11 +39,13 @@ func (m *Manager) take(from *source, st *stanza.Stanza, resume func()) (paused b
 	st = m.unforged(st)
 	if m.blocks(s, st) {
 		m.work.Go(func() {
+			defer func() { // also where a handler ends this goroutine
+				m.FlushTouched()
+				if !m.pipe.waitRoom(resume) {
+					resume()
+				}
+			}()
 			m.handle(from, st)
-			m.FlushTouched()
-			if !m.pipe.waitRoom(resume) {
-				resume()
-			}
 		})
 		return true
 	}
@@ -69,12 +71,22 @@ func (m *Manager) handle(from *source, st *stanza.Stanza) {
 		defer m.handled(from)()
 	}
 	defer m.finish(from)
+	returned := false
 	defer func() {
 		if v := recover(); v != nil {
 			m.metrics.panics.Inc()
 			m.ran(s, panicked("handling "+st.Type, v))
+		} else if !returned {
+			m.ran(s, errLeft)
 		}
 	}()
+	m.decide(from, st)
+	returned = true
+}
+
+// decide is what handle watches over.
+func (m *Manager) decide(from *source, st *stanza.Stanza) {
+	s := from.s
 	ctx := handlingContext{s}
 	if m.cameBefore(ctx, s, st) {
 		m.turns(from, Report{Fate: Taken})

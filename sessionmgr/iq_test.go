@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"weir/jid"
@@ -84,6 +85,21 @@ func handlers(m *Manager) {
 	m.HandleIQ(IQHandler{NS: "urn:fail", Scope: OnServer, Get: reply(errors.New("oh"))})
 	m.HandleIQ(IQHandler{NS: "urn:block", Scope: OnServer, Blocking: true, Get: reply(nil), Silent: true})
 	m.HandleIQ(IQHandler{NS: "urn:panic", Scope: OnServer, Get: func(context.Context, *stanza.Stanza) (any, error) { panic("oh") }})
+}
+
+// TestHandlerThatEndsItsGoroutine, as a test does that fails in a handler: the
+// stanza is over, and its session ends.
+func TestHandlerThatEndsItsGoroutine(t *testing.T) {
+	h := newHouse(t)
+	h.HandleIQ(IQHandler{NS: "urn:left", Scope: OnServer, Blocking: true, Get: func(context.Context, *stanza.Stanza) (any, error) {
+		runtime.Goexit()
+		return nil, nil
+	}})
+	c := h.bind("juliet@verona.lit/balcony")
+	c.send("<iq type='get' to='verona.lit' id='1'><q xmlns='urn:left'/></iq>") // comes back
+	if c.State() != Destroyed || c.Cause().Code != Internal {
+		t.Errorf("%s, %s", c.State(), c.Cause())
+	}
 }
 
 func TestFeaturesAreWhatIsRegistered(t *testing.T) {

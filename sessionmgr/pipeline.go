@@ -1,10 +1,12 @@
 package sessionmgr
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"weir/hook"
 	"weir/stanza"
 )
 
@@ -115,7 +117,7 @@ func (m *Manager) filterOut(out []Delivery) []Delivery {
 func (m *Manager) mayGoOut(to *Session, st *stanza.Stanza) bool {
 	ev := StanzaOut{To: to, Stanza: st}
 	err := m.Hooks.StanzaOut.Run(to.Context(), &ev)
-	if err != nil {
+	if panicked := (*hook.PanicError)(nil); errors.As(err, &panicked) {
 		m.ran(to, err)
 	}
 	return err == nil

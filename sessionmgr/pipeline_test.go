@@ -310,15 +310,21 @@ func TestOrderUnderLoad(t *testing.T) {
 func TestStanzaOutMayDrop(t *testing.T) {
 	h := newHouse(t)
 	a, b := h.bind("juliet@verona.lit/a"), h.bind("juliet@verona.lit/b")
-	h.Hooks.StanzaOut.Add("test", hook.Normal, func(_ context.Context, ev *StanzaOut) error {
-		if ev.To == a.Session {
-			return stanza.NotAllowed()
+	for _, no := range []error{stanza.NotAllowed(), errors.New("not now")} {
+		remove := h.Hooks.StanzaOut.Add("test", hook.Normal, func(_ context.Context, ev *StanzaOut) error {
+			if ev.To == a.Session {
+				return no
+			}
+			return nil
+		})
+		h.Submit(Entry{Out: []Delivery{{To: a.Session, Stanza: note(t, "x")}, {To: b.Session, Stanza: note(t, "x")}}})
+		a.want()
+		b.want("<body>x</body>")
+		if a.State() != Bound {
+			t.Errorf("%v: the receiver is %s", no, a.State())
 		}
-		return nil
-	})
-	h.Submit(Entry{Out: []Delivery{{To: a.Session, Stanza: note(t, "x")}, {To: b.Session, Stanza: note(t, "x")}}})
-	a.want()
-	b.want("<body>x</body>")
+		remove()
+	}
 }
 
 func TestPanickingHandlerEndsItsStreamOnly(t *testing.T) {

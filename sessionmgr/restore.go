@@ -116,7 +116,7 @@ func (m *Manager) restore(ctx context.Context, account jid.JID, x *stored) (*Ses
 		m.registry.insert(account, s)
 	})
 	m.registry.add(s)
-	m.ran(s, m.Hooks.Restored.Run(ctx, s))
+	m.ran(s, m.Hooks.Restored.Run(errandContext{ctx, s}, s))
 	m.judged(s)
 	if lost != nil {
 		m.Kick(s, Cause{Expired, "its record can't be read"}, nil)

@@ -257,14 +257,16 @@ func (m *Manager) isolated(what string, fn func()) {
 	fn()
 }
 
-// SendFollowed is [Manager.Send] for a stanza that t follows.
+// SendFollowed is [Manager.Send] for a stanza that t follows. ErrGone is the end of
+// t too.
 func (m *Manager) SendFollowed(s *Session, st *stanza.Stanza, t *Tracker) error {
 	defer m.FlushTouched()
-	if !s.kept() || m.quiet.Load() {
-		return ErrGone
-	}
 	if err := t.begin(m); err != nil {
 		return err
+	}
+	if !s.kept() || m.quiet.Load() {
+		t.over(Report{Fate: Dropped, Err: ErrGone})
+		return ErrGone
 	}
 	from := m.track(&source{counted: true}, t)
 	m.sendSome(from, addressed(st, s.JID()), []*Session{s})

@@ -282,8 +282,12 @@ func TestTrackerIsForOne(t *testing.T) {
 		}
 	}
 	h.settle()
-	if err := h.SendFollowed(c.Session, notice(t, "3"), NewTracker(nil)); !errors.Is(err, ErrGone) {
+	late := newFollowup(t)
+	if err := h.SendFollowed(c.Session, notice(t, "3"), late.Tracker); !errors.Is(err, ErrGone) {
 		t.Errorf("to a session that was kicked: %v", err)
+	}
+	if r := late.want(h, "dropped."); !errors.Is(r.Err, ErrGone) {
+		t.Errorf("the end of that says %v", r.Err)
 	}
 	next.want(h, "kept left.")
 }

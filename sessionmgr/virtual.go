@@ -118,7 +118,7 @@ func (m *Manager) OpenVirtual(ctx context.Context, o VirtualOptions) (*Virtual, 
 	if o.Acks {
 		b.Acks = &EnableRequest{}
 	}
-	err := m.BindWith(ctx, s, &b, func(jid.JID) {})
+	err := m.BindWith(errandContext{ctx, s}, s, &b, func(jid.JID) {})
 	if err == nil && b.Acks != nil {
 		err = b.Acks.Err
 	}

@@ -34,7 +34,7 @@ what is in the copy. Where a server runs on it, each device needs its password o
 		if err != nil {
 			return err
 		}
-		t, err := runningOrOffline(cmd.Context(), cfg)
+		t, err := runningOrOffline(cmd.Context(), cfg, false)
 		if err != nil {
 			return err
 		}

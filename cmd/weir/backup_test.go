@@ -22,6 +22,9 @@ func TestBackupSecrets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	plain, whole := filepath.Join(dir, "plain"), filepath.Join(dir, "whole")
 	weirCommand("backup", plain)
 	weirCommand("backup", whole, "--secrets")

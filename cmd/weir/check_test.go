@@ -81,6 +81,23 @@ func TestCheckNames(t *testing.T) {
 	}
 }
 
+// TestCheckPorts: an address that two listeners want is free for one of them.
+func TestCheckPorts(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	cfg := dataFolder(t.TempDir())
+	cfg.Listen = config.Listen{C2S: addr, C2STLS: addr}
+	c := &checker{}
+	c.ports(t.Context(), cfg)
+	if got, want := found(c), "ok|c2s "+addr+"|free|\nfail|c2s-tls "+addr+"|another listener of the configuration has that port|choose another\n"; got != want {
+		t.Errorf("%swant\n%s", got, want)
+	}
+}
+
 // certificate writes a certificate and its key and returns their files.
 func certificate(t *testing.T, begin, end time.Time, names ...string) netserver.CertFiles {
 	t.Helper()

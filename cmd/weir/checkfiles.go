@@ -105,7 +105,11 @@ func (c *checker) secrets(cfg config.Config) {
 	if name := cfg.Component.SecretFile; name != "" {
 		c.secret("secrets of components", name, component.CheckSecrets(name, cfg.Domains))
 	}
-	if name := cfg.Webhook.SecretFile; name != "" && len(cfg.Webhook.Targets) > 0 {
+	switch name := cfg.Webhook.SecretFile; {
+	case len(cfg.Webhook.Targets) == 0:
+	case name == "":
+		c.add(checkFail, "secret of the webhook", "name a file in secret_file of [webhook]: openssl rand -hex 32 makes what belongs into it", "there is none, and posts are signed with it")
+	default:
 		c.secret("secret of the webhook", name, webhook.CheckSecret(name))
 	}
 }

@@ -24,17 +24,25 @@ func (c *checker) ports(ctx context.Context, cfg config.Config) {
 		if st, err := t.Status(ctx); err == nil {
 			held = st.Listeners
 			c.add(checkOK, "server", "", "one runs on the data folder (process %d)", st.PID)
+		} else {
+			c.add(checkWarn, "server", "", "one runs on the data folder: %v", err)
 		}
 		t.Client.Close()
 	} else if !errors.Is(err, admin.ErrNotRunning) && !strings.HasPrefix(err.Error(), "no server runs") {
 		c.add(checkWarn, "server", "", "%v", err)
 	}
 	l := cfg.Listen
+	var ours []net.Listener // they stay open meanwhile, so that nothing is free twice
+	defer func() {
+		for _, l := range ours {
+			l.Close()
+		}
+	}()
 	for _, x := range []struct{ name, addr string }{
 		{"c2s", l.C2S}, {"c2s-tls", l.C2STLS}, {"c2s-insecure", l.C2SInsecure}, {"component", l.Component}, {"metrics", l.Metrics},
 	} {
 		if x.addr != "" {
-			c.port(x.name, x.addr, held[x.name])
+			ours = c.port(x.name, x.addr, held[x.name], ours)
 		}
 	}
 	if host, _, err := net.SplitHostPort(l.Metrics); err == nil && !private(host) {
@@ -50,15 +58,18 @@ func private(host string) bool {
 	return host == "localhost" || err == nil && (a.IsLoopback() || a.IsPrivate())
 }
 
-func (c *checker) port(name, addr, held string) {
+// port looks whether an address can be listened on beside ours, and returns these with it.
+func (c *checker) port(name, addr, held string, ours []net.Listener) []net.Listener {
 	subject := name + " " + addr
 	l, err := net.Listen("tcp", addr)
 	switch {
 	case err == nil:
-		l.Close()
 		c.add(checkOK, subject, "", "free")
+		return append(ours, l)
 	case errors.Is(err, syscall.EADDRINUSE) && samePort(addr, held):
 		c.add(checkOK, subject, "", "our own server listens there")
+	case errors.Is(err, syscall.EADDRINUSE) && slices.ContainsFunc(ours, func(l net.Listener) bool { return samePort(addr, l.Addr().String()) }):
+		c.add(checkFail, subject, "choose another", "another listener of the configuration has that port")
 	case errors.Is(err, syscall.EADDRINUSE):
 		c.add(checkFail, subject, "`ss -ltnp` shows which; stop it, or choose another address", "another program listens there")
 	case errors.Is(err, os.ErrPermission):
@@ -66,6 +77,7 @@ func (c *checker) port(name, addr, held string) {
 	default:
 		c.add(checkFail, subject, "", "%v", err)
 	}
+	return ours
 }
 
 func samePort(a, b string) bool {

@@ -81,7 +81,7 @@ again.`,
 		Example: "  weir device revoke juliet@localhost k3fw7hq2mzt5bnvd\n  weir device revoke juliet@localhost",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
-				return nil
+				return noneEmpty(cmd, args, "the address of the account", "the device")
 			}
 			return exactly("the address of the account (and the device)")(cmd, args)
 		},

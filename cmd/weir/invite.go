@@ -43,6 +43,7 @@ either, whoever is invited chooses one.`,
 		Args: atMostOne("an address or a domain"), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := userFlagsOf(cmd)
+	flags.makes = true
 	cmd.Flags().DurationVar(&life, "life", 0, "how long it is good (like `48h`; default as configured, 7 days)")
 	cmd.Flags().IntVar(&in.Uses, "uses", 1, "how many accounts may be made by it")
 	cmd.Flags().StringVar(&in.Inviter, "contact", "", "`JID` of an account that becomes a contact of the new one")
@@ -56,7 +57,7 @@ either, whoever is invited chooses one.`,
 		if in.Uses < 1 {
 			return errors.New("--uses takes a number of 1 or more")
 		}
-		if life != 0 {
+		if cmd.Flags().Changed("life") {
 			in.Life = life.String()
 		}
 		return flags.with(cmd, func(ctx context.Context, t *target) error {

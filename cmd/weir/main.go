@@ -123,7 +123,7 @@ func atMostOne(name string) cobra.PositionalArgs {
 		if len(args) > 1 {
 			return fmt.Errorf("%s takes only %s, not %q too", cmd.CommandPath(), name, args[1])
 		}
-		return nil
+		return noneEmpty(cmd, args, name)
 	}
 }
 
@@ -136,6 +136,17 @@ func exactly(names ...string) cobra.PositionalArgs {
 		case len(args) > len(names):
 			return fmt.Errorf("%s takes only %s, not %q too", cmd.CommandPath(), strings.Join(names, " and "), args[len(names)])
 		}
-		return nil
+		return noneEmpty(cmd, args, names...)
 	}
+}
+
+// noneEmpty refuses arguments without a text: that is a variable of a script that isn't
+// set, and must not be taken for an argument that was left out.
+func noneEmpty(cmd *cobra.Command, args []string, names ...string) error {
+	for i, a := range args {
+		if a == "" {
+			return fmt.Errorf("%s needs %s, and it is empty", cmd.CommandPath(), names[i])
+		}
+	}
+	return nil
 }

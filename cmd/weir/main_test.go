@@ -101,7 +101,7 @@ func serveBeside(ts *testscript.TestScript, _ bool, args []string) {
 
 // signalServer is "signal NAME".
 func signalServer(ts *testscript.TestScript, _ bool, args []string) {
-	sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}[args[0]]
+	sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}[args[0]]
 	ts.Check(besideOf(ts).server.Process.Signal(sig))
 }
 

@@ -64,6 +64,7 @@ func motdSetCommand(use, short, long string, edit bool) *cobra.Command {
 		Args:    atMostOne("a text"),
 	}
 	flags := motdFlagsOf(cmd)
+	flags.makes = !edit
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		text := strings.Join(args, "")
 		if len(args) == 0 {

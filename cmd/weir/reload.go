@@ -14,9 +14,9 @@ func reloadCommand() *cobra.Command {
 		Long: `Have the running server read its configuration file and its certificates again. Its
 flags and its environment are what they were when it was started, and win over the
 file as ever. Settings that can change while it runs hold at once: [stream], [session]
-but for conflict, log.level and shutdown_timeout. Of the others the command says that
-they hold from the next start on. A mistake in the file changes nothing, and is told
-with its place. SIGHUP does the same, with the answer in the log.
+but for conflict, [policy], log.level and shutdown_timeout. Of the others the command
+says that they hold from the next start on. A mistake in the file changes nothing, and
+is told with its place. SIGHUP does the same, with the answer in the log.
 
 --config and --data say which server is meant, not what it reads.`,
 		Example: "  weir reload\n  weir reload --data /var/lib/weir",

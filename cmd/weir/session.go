@@ -59,11 +59,7 @@ func (f *sessionFlags) complete(ctx context.Context) []string {
 
 // with runs fn with the server that runs.
 func (f *sessionFlags) with(cmd *cobra.Command, fn func(context.Context, *target) error) error {
-	cfg, err := f.settings.load()
-	if err != nil {
-		return err
-	}
-	t, err := running(cfg)
+	t, err := f.settings.server()
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,9 @@ unless --bodies is given; attributes, such as names of contacts, stay.`,
 		if err := ofAccount(query, args); err != nil {
 			return err
 		}
+		if *length < 0 {
+			return errors.New("--for takes no negative time")
+		}
 		what := admin.WatchNone
 		switch {
 		case *bodies && (*stanzas || *file != ""):

@@ -18,7 +18,7 @@ func statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "status",
 		Short:   "Say how the running server is",
-		Long:    "Say how the server is that runs on the data folder: version, domains, listeners,\nsessions and its store. The exit code is 1 if none runs or its store has failed.",
+		Long:    "Say how the server is that runs on the data folder: version, domains, listeners,\nsessions and its store. The exit code is 1 if none runs, or if its store has failed or\nhas no space left.",
 		Example: "  weir status\n  weir status --json",
 		Args:    noArguments,
 	}
@@ -36,7 +36,7 @@ func statusCommand() *cobra.Command {
 				err = showStatus(cmd.OutOrStdout(), st, time.Now())
 			}
 			if err == nil && st.Store != "ok" {
-				err = fmt.Errorf("the store has failed: %s", st.Store)
+				err = fmt.Errorf("the store takes nothing: %s", st.Store)
 			}
 			return err
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -40,8 +41,9 @@ func running(cfg config.Config) (*target, error) {
 const busyWait = 3 * time.Second
 
 // runningOrOffline returns the server that runs on the data folder, or else one
-// for this command.
-func runningOrOffline(ctx context.Context, cfg config.Config) (*target, error) {
+// for this command. A folder that isn't there is made only by a command that makes
+// something to be kept in it.
+func runningOrOffline(ctx context.Context, cfg config.Config, makes bool) (*target, error) {
 	for end := time.Now().Add(busyWait); ; {
 		c, err := admin.Dial(cfg.Data)
 		if err == nil {
@@ -49,6 +51,9 @@ func runningOrOffline(ctx context.Context, cfg config.Config) (*target, error) {
 		}
 		if !errors.Is(err, admin.ErrNotRunning) {
 			return nil, err
+		}
+		if _, err := os.Stat(cfg.Data); !makes && errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no data folder %s\nname that of the server with --data, --config or WEIR_DATA", cfg.Data)
 		}
 		t, err := offline(ctx, cfg)
 		if !errors.Is(err, storage.ErrLocked) {

@@ -36,7 +36,7 @@ SIGHUP            Configuration and certificates are read again, as by "weir rel
 		{Use: "exit-codes", Short: "Exit codes of the commands", Long: `0    done
 1    not done: standard error says why, and what to do. "weir check" found a
      failure; "weir user add --from" refused some lines and made the other
-     accounts; "weir status" found no server, or one whose store has failed
+     accounts; "weir status" found no server, or one whose store takes nothing
 130  "weir serve" was ended at once by a second SIGINT, 143 by a second SIGTERM`},
 	}
 }

@@ -43,6 +43,7 @@ its contact list and the messages that wait for it.`,
 type userFlags struct {
 	settings *settings
 	json     bool
+	makes    bool // the data folder, where there is none
 }
 
 func userFlagsOf(cmd *cobra.Command) *userFlags {
@@ -57,7 +58,7 @@ func (f *userFlags) with(cmd *cobra.Command, fn func(context.Context, *target) e
 	if err != nil {
 		return err
 	}
-	t, err := runningOrOffline(cmd.Context(), cfg)
+	t, err := runningOrOffline(cmd.Context(), cfg, f.makes)
 	if err != nil {
 		return err
 	}
@@ -87,6 +88,7 @@ list again is safe: accounts that exist stay as they are and are told as refused
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := userFlagsOf(cmd)
+	flags.makes = true
 	cmd.Flags().StringVar(&from, "from", "", "read `FILE` (- for standard input) with an address and a password on each line")
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if from != "" && len(args) > 0 {

@@ -43,6 +43,7 @@ func TestDiskFullAndFreeAgain(t *testing.T) {
 		}
 		d.avail.Store(60 << 20)
 		time.Sleep(2 * checkEvery)
+		wantError(t, st.Full(), storage.ErrFull, "60 MiB free")
 		wantError(t, commitOne(t, st, 2), storage.ErrFull, "60 MiB free", "x")
 		wantError(t, commitOne(t, st, 2), storage.ErrFull)
 		var b storage.Batch
@@ -55,7 +56,7 @@ func TestDiskFullAndFreeAgain(t *testing.T) {
 		d.avail.Store(65 << 20)
 		wantError(t, commitOne(t, st, 2), storage.ErrFull) // no fluttering
 		d.avail.Store(80 << 20)
-		if err := commitOne(t, st, 3); err != nil {
+		if err := errors.Join(st.Full(), commitOne(t, st, 3)); err != nil {
 			t.Errorf("with space again: %v", err)
 		}
 		if err := st.Err(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"weir/storage"
 
@@ -222,6 +223,16 @@ func (s *Store) Err() error {
 		return *p
 	}
 	return nil
+}
+
+// Full returns storage.ErrFull, wrapped, if there is no space at this moment for
+// anything new.
+func (s *Store) Full() error {
+	s.space.mu.Lock()
+	s.space.checked = time.Time{} // it is measured now
+	s.space.mu.Unlock()
+	err, _ := s.space.check(0)
+	return err
 }
 
 // refusal is what a request gets when nothing is committed any more. mu is held.
