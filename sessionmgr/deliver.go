@@ -366,10 +366,15 @@ func (p *pipeline) hand() {
 	})
 }
 
+// answered reports whether the sender of a stanza that isn't kept is told that nobody
+// has it: of a request, and of what is said in a room, which learns from the error who
+// isn't there any more (RFC 6121 §8.5.3.2.1).
+func answered(st *stanza.Stanza) bool { return st.IsRequest() || isGroupchat(st) }
+
 // missedBy takes care of a stanza that isn't kept and whose session was gone
-// when its turn came: a request is answered.
+// when its turn came.
 func (m *Manager) missedBy(d Delivery) {
-	if d.Stanza.IsRequest() {
+	if answered(d.Stanza) {
 		m.bounce(nil, d.Stanza, stanza.ServiceUnavailable())
 		return
 	}

@@ -93,7 +93,7 @@ func bounced(e stanza.Error) Report { return Report{Fate: Bounced, Err: e} }
 
 // unmet is what is told of a stanza that isn't kept and whose receiver was gone.
 func unmet(st *stanza.Stanza) Report {
-	if st.IsRequest() {
+	if answered(st) {
 		return bounced(stanza.ServiceUnavailable())
 	}
 	return Report{Fate: Dropped, Err: ErrGone}

@@ -169,7 +169,7 @@ func (p *pipeline) bury(s *Session, l *ledger) {
 	a.wake()
 	s.window.Store(nil)
 	for _, x := range append(a.redo, a.unacked...) {
-		if x.st != nil && x.st.IsRequest() {
+		if x.st != nil && answered(x.st) {
 			p.missed = append(p.missed, Delivery{To: s, Stanza: x.st})
 		}
 	}

@@ -81,17 +81,17 @@ func (p *pipeline) keep(s *Session, h held) {
 }
 
 // keepVolatile keeps what isn't in the log for a session that has no link: the
-// newest presence of each sender, some IQs, and errors that are in no log, as on a full disk.
-// The rest means nothing later.
+// newest presence of each sender, some IQs, what is said in rooms, and errors that are in no
+// log, as on a full disk. The rest means nothing later.
 func (p *pipeline) keepVolatile(s *Session, d *Delivery) {
 	st := d.Stanza
 	switch {
 	case s.ledger == nil || s.State() == Destroyed:
 		p.miss(nil, *d, false, nil)
-	case st.Kind == stanza.Message && !st.IsError() || s.held.size()+st.Size() > s.volatileRoom():
+	case st.Kind == stanza.Message && !st.IsError() && !isGroupchat(st) || s.held.size()+st.Size() > s.volatileRoom():
 		s.sm.missed = s.sm.missed || st.Kind == stanza.Presence
 		p.miss(nil, *d, false, nil)
-	case st.Kind == stanza.Message: // it says what became of one that is acknowledged
+	case st.Kind == stanza.Message: // an error says what became of one that is acknowledged
 		p.keep(s, held{stanza: st})
 	case st.Kind == stanza.Presence:
 		if !s.held.replace(st) {

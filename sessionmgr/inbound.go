@@ -41,6 +41,9 @@ func (m *Manager) take(from *source, st *stanza.Stanza, resume func()) (paused b
 		m.work.Go(func() {
 			defer func() { // also where a handler ends this goroutine
 				m.FlushTouched()
+				if st.Kind == stanza.IQ && st.Type == "get" { // many cards with pictures, say
+					m.Room(s)
+				}
 				if !m.pipe.waitRoom(resume) {
 					resume()
 				}

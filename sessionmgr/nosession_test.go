@@ -64,6 +64,7 @@ func TestNoSession(t *testing.T) {
 	if h.Ready(gone, 1) || h.Inbound(gone, nil, st, nil) || (&Filter{}).Concerns(gone) {
 		t.Error("there is a session")
 	}
+	h.Room(gone)
 	h.Fetched(gone, 1, 2)
 	h.RequestAck(gone, nil)
 	h.Acknowledge(gone, nil, 1, nil)

@@ -47,6 +47,26 @@ func (m *Manager) Ready(s *Session, most int) bool {
 	}
 }
 
+// roomBytes is how little waits to be written where a session has room: a link takes one
+// answer of any size then, a whole contact list say.
+const roomBytes = 16 << 10
+
+// Room waits until what a session was given before has come to its link, and next to
+// nothing waits there to be written; it returns at once where there is no link, or as soon
+// as it is lost. So who asks for much and reads slowly is answered as fast as it reads. It
+// waits for no acknowledgement: a client that isn't read from can't send one.
+func (m *Manager) Room(s *Session) {
+	if s == nil {
+		return
+	}
+	var link Link
+	m.behind(s, func() { link = s.Link() })
+	m.FlushTouched()
+	if link != nil {
+		s.waitWritten(link, roomBytes)
+	}
+}
+
 // behind is inOrder that comes behind everything that the session waits for.
 func (m *Manager) behind(s *Session, fn func()) {
 	done := make(chan struct{})

@@ -88,3 +88,55 @@ func TestReady(t *testing.T) {
 		want("with the link lost", answer(), "false")
 	})
 }
+
+// TestAnsweredAsFastAsRead: of a client with much to read no request is taken behind one
+// that had to look into the store, until it has read or its link is lost. So many cards
+// or pages asked for at once don't end its stream.
+func TestAnsweredAsFastAsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		handlers(h.Manager)
+		juliet := h.online("juliet@verona.lit/balcony", 0)
+		juliet.enable()
+		ask := func(unread int) (taken func() bool) {
+			juliet.mu.Lock()
+			juliet.slow = true
+			juliet.mu.Unlock()
+			for i := range unread {
+				h.presence(fmt.Sprintf("romeo@verona.lit/%d", i), juliet.Session)
+			}
+			done := make(chan struct{})
+			go func() {
+				juliet.send("<iq type='get' to='verona.lit' id='i1'><q xmlns='urn:block'/></iq>")
+				close(done)
+			}()
+			return func() bool {
+				synctest.Wait()
+				select {
+				case <-done:
+					return true
+				default:
+					return false
+				}
+			}
+		}
+		taken := ask(roomBytes / 2000)
+		if !taken() {
+			t.Error("it waits though little is unread")
+		}
+		taken = ask(roomBytes / 1000)
+		if taken() {
+			t.Error("the next is taken though much is unread")
+		}
+		if juliet.wake(); !taken() {
+			t.Error("it waits though all is read")
+		}
+		taken = ask(roomBytes / 1000)
+		if taken() {
+			t.Error("the next is taken though much is unread")
+		}
+		if juliet.cut(); !taken() {
+			t.Error("it waits though the link is lost")
+		}
+	})
+}

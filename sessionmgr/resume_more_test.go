@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -324,5 +325,39 @@ func TestResumeAsTheServerStops(t *testing.T) {
 	defer again.mu.Unlock()
 	if !again.closed || again.goodbye == nil || again.goodbye.Err != "system-shutdown" {
 		t.Errorf("closed: %v, %v", again.closed, again.goodbye)
+	}
+}
+
+// TestWhatIsSaidInRooms: it is in no log, but a client that is back has missed none of it;
+// and where nobody is to have it, or it is too much, the room hears of that.
+func TestWhatIsSaidInRooms(t *testing.T) {
+	h := newHouse(t)
+	room := h.online("room@verona.lit/nurse", 0)
+	juliet := h.bind("juliet@verona.lit/balcony")
+	id := juliet.enable()
+	juliet.available(0)
+	say := func(text string) {
+		room.send("<message to='juliet@verona.lit/balcony' type='groupchat' id='" + text[:2] + "'><body>" + text + "</body></message>")
+	}
+	say("m0")
+	juliet.want("m0")
+	juliet.cut()
+	say("m1")
+	room.send("<message to='juliet@verona.lit/balcony' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>")
+	say("m2")
+	juliet = h.mustResume("juliet@verona.lit", id, 1)
+	juliet.want("m1", "m2")
+	juliet.ack(2)
+	room.want()
+
+	juliet.cut()
+	say("m3")
+	say("m4" + strings.Repeat("x", heldVolatile))
+	room.want("id='m4' & service-unavailable")
+	h.Kick(juliet.Session, Cause{Code: Kicked}, nil)
+	got := room.got()
+	slices.Sort(got)
+	if len(got) != 2 || !strings.Contains(got[0], "id='m2'") || !strings.Contains(got[1], "id='m3'") {
+		t.Errorf("the room hears %q", got)
 	}
 }

@@ -84,7 +84,7 @@ func attackAckTurns(t *testing.T, h *house) {
 			t.Errorf("behind the bind: %s", c)
 		}
 	}
-	for _, attrs := range []string{" resume='yes'", " resume=''", " max='x'", " max='-1'", " max='99999999999999999999'"} {
+	for _, attrs := range []string{" resume='yes'", " resume=''", " max='x'", " max='-1'", " max='99999999999999999999x'"} {
 		if c, _ := w.failedBy(w.send(enableWith(attrs)).next()); c != "bad-request" {
 			t.Errorf("%s: %s", attrs, c)
 		}

@@ -285,16 +285,21 @@ type element interface {
 // count reads the h of an element: an unsignedInt, and nothing else.
 func count(tok element) (uint32, bool) {
 	v, ok := tok.Attr("h")
-	if !ok || len(v) == 0 || len(v) > 10 {
+	if !ok || !digits(v) || len(v) > 10 {
 		return 0, false
-	}
-	for _, c := range v {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
 	}
 	n, err := strconv.ParseUint(string(v), 10, 32)
 	return uint32(n), err == nil
+}
+
+// digits reports whether a value is a decimal number without a sign.
+func digits(v []byte) bool {
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(v) > 0
 }
 
 // boolean reads an optional xs:boolean.
@@ -320,12 +325,13 @@ func wish(tok element) (resume bool, most time.Duration, ok bool) {
 	return resume, most, ok && fits
 }
 
-// seconds reads an optional number of seconds; 0 where there is none.
+// seconds reads an optional number of seconds; 0 where there is none. The schema of
+// XEP-0198 has no largest one: what is too much for us means as long as may be.
 func seconds(tok element, name string) (time.Duration, bool) {
 	v, given := tok.Attr(name)
-	if !given {
-		return 0, true
+	if !given || !digits(v) {
+		return 0, !given
 	}
-	n, err := strconv.ParseUint(string(v), 10, 31)
-	return time.Duration(n) * time.Second, err == nil
+	n, _ := strconv.ParseUint(string(v), 10, 31) // the largest where it is larger
+	return time.Duration(n) * time.Second, true
 }

@@ -30,6 +30,8 @@ var (
 		{"bind enable resume", bindEnable, "' resume='true' max='600'/></bound>"},
 		{"bind enable resume never", "<bind xmlns='" + bindNS + "'><enable xmlns='urn:xmpp:sm:3' resume='true' max='0'/></bind>",
 			"<bound xmlns='" + bindNS + "'><enabled xmlns='urn:xmpp:sm:3'/></bound>"},
+		{"bind enable resume for a century", "<bind xmlns='" + bindNS + "'><enable xmlns='urn:xmpp:sm:3' resume='true' max='3155760000'/></bind>",
+			"' resume='true' max='600'/></bound>"},
 		{"bind enable malformed", "<bind xmlns='" + bindNS + "'><enable xmlns='urn:xmpp:sm:3' resume='maybe'/></bind>",
 			"<bound xmlns='" + bindNS + "'><failed xmlns='urn:xmpp:sm:3'><bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed></bound>"},
 	}

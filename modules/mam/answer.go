@@ -20,6 +20,7 @@ func (mod *Module) query(ctx context.Context, iq *stanza.Stanza) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	mod.m.Room(s) // who asks for many pages at once reads them one by one
 	p, gone, err := mod.find(ctx, s, q)
 	if err != nil {
 		return nil, err

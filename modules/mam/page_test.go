@@ -318,6 +318,16 @@ func TestQuestionsTakeTurns(t *testing.T) {
 	}
 }
 
+// TestPagesAsFastAsRead: a page waits until its reader has read most of those before.
+func TestPagesAsFastAsRead(t *testing.T) {
+	s := newScene(t, Options{})
+	s.f.fill(10)
+	s.romeo.Busy.Store(true)
+	if g := s.query(""); len(g.texts) != 10 || s.romeo.Busy.Load() {
+		t.Errorf("%d messages, and nobody looked what is unread: %t", len(g.texts), s.romeo.Busy.Load())
+	}
+}
+
 var _ Archive = (*fake)(nil)
 
 // BenchmarkPage is the cost of a page of a hundred without the reading of it.

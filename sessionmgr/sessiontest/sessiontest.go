@@ -3,6 +3,7 @@ package sessiontest
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"weir/jid"
 	"weir/sessionmgr"
@@ -57,6 +58,9 @@ func must[T any](v T, errs ...error) T {
 type Client struct {
 	*sessionmgr.Session
 	h *House
+
+	// Busy has the next look at what waits to be written to it find much.
+	Busy atomic.Bool
 
 	mu  sync.Mutex
 	got []string
@@ -135,7 +139,13 @@ func (l *link) Append(st *stanza.Stanza) error {
 
 func (*link) Flush() {}
 
-func (*link) WantDrain()   {}
-func (*link) Waiting() int { return 0 }
+func (*link) WantDrain() {}
+
+func (l *link) Waiting() int {
+	if l.Busy.Swap(false) {
+		return 1 << 20
+	}
+	return 0
+}
 
 func (*link) Close(*stream.Error) {}
