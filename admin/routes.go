@@ -187,7 +187,11 @@ func (c *Control) getStatus(http.ResponseWriter, *http.Request) (any, error) {
 func body(r *http.Request, v any) error {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
+	var large *http.MaxBytesError
+	switch err := dec.Decode(v); {
+	case errors.As(err, &large):
+		return problemf(http.StatusRequestEntityTooLarge, "that is too much: a request has at most %d bytes", large.Limit)
+	case err != nil:
 		return problemf(http.StatusBadRequest, "the request's body: %v", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {

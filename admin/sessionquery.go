@@ -60,6 +60,13 @@ func filter(r *http.Request) (f sessionmgr.Filter, err error) {
 		*field = r.URL.Query().Get(name)
 	}
 	f = sessionmgr.Filter{Host: q.Host, Transport: q.Transport, Listener: q.Listener, Mechanism: q.Mechanism, Device: q.Device, Software: q.Software}
+	if q.Host != "" { // as the header of a stream has it, in any letters
+		host, err := jid.New("", q.Host, "")
+		if err != nil {
+			return f, problemf(http.StatusBadRequest, "host %q: %v", q.Host, err)
+		}
+		f.Host = host.Domain()
+	}
 	if q.State != "" {
 		if f.Phase, err = sessionmgr.ParsePhase(q.State); err != nil {
 			return f, problemf(http.StatusBadRequest, "%v", err)
@@ -93,5 +100,9 @@ func prefix(s string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return a.Unmap().Prefix(a.Unmap().BitLen())
 	}
-	return netip.ParsePrefix(s)
+	p, err := netip.ParsePrefix(s)
+	if a := p.Addr(); err == nil && a.Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+	}
+	return p, err
 }

@@ -29,7 +29,9 @@ func TestSessionQueries(t *testing.T) {
 		{admin.SessionQuery{State: "available"}, 0},
 		{admin.SessionQuery{Account: "Romeo@localhost"}, 1},
 		{admin.SessionQuery{Host: "localhost", Transport: "tcp", Listener: "c2s-insecure"}, 2},
+		{admin.SessionQuery{Host: "LOCALHOST"}, 2},
 		{admin.SessionQuery{Listener: "c2s-tls"}, 0},
+		{admin.SessionQuery{Address: "::ffff:127.0.0.0/104"}, 2},
 		{admin.SessionQuery{Address: "127.0.0.1"}, 2},
 		{admin.SessionQuery{Address: "127.0.0.0/8"}, 2},
 		{admin.SessionQuery{Address: "192.0.2.0/24"}, 0},
@@ -45,7 +47,7 @@ func TestSessionQueries(t *testing.T) {
 			t.Errorf("%+v: %d listed, %d counted, want %d; %v %v", q.q, len(all), n, q.want, err, err2)
 		}
 	}
-	for _, q := range []admin.SessionQuery{{State: "asleep"}, {Account: "@"}, {Account: "juliet@localhost/balcony"}, {Address: "nowhere"}, {Address: "192.0.2.0/99"}} {
+	for _, q := range []admin.SessionQuery{{State: "asleep"}, {Account: "@"}, {Account: "juliet@localhost/balcony"}, {Host: "@"}, {Address: "nowhere"}, {Address: "192.0.2.0/99"}} {
 		var no *admin.Failed
 		if n, err := c.KickAll(t.Context(), q, ""); !errors.As(err, &no) || no.Status != 400 || strings.Contains(no.Text, "sessionmgr") {
 			t.Errorf("%+v ended %d, %v", q, n, err)

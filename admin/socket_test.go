@@ -161,7 +161,7 @@ func TestStrictRequests(t *testing.T) {
 		{"POST", "/v1/users", `{"jid":"a@localhost"} {}`, 400, `goes on after its JSON value`},
 		{"POST", "/v1/users", `{"jid":5}`, 400, `cannot unmarshal`},
 		{"POST", "/v1/users", ``, 400, `EOF`},
-		{"POST", "/v1/users", `{"jid":"` + strings.Repeat("a", 70<<10) + `"}`, 400, `too large`},
+		{"POST", "/v1/users", `{"jid":"` + strings.Repeat("a", 70<<10) + `"}`, 413, `that is too much: a request has at most 65536 bytes`},
 		{"PUT", "/v1/users/a@localhost/disabled", `{}`, 400, `"disabled" is missing`},
 		{"PUT", "/v1/users/a@localhost/password", `{"jid":"b@localhost","password":"xxxxxxxx"}`, 400, `jid belongs into the path only`},
 		{"GET", "/v1/users?domian=x", ``, 400, `unknown parameter "domian", known here: domain`},

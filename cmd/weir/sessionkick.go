@@ -107,7 +107,7 @@ account with "weir user disable" to keep it out.`,
 			if flags.json {
 				return writeJSON(cmd.OutOrStdout(), d)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s kicked\n", d.ID, printable(d.JID))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s kicked\n", d.ID, dash(printable(d.JID)))
 			return err
 		})
 	}

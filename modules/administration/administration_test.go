@@ -193,7 +193,7 @@ func TestSessions(t *testing.T) {
 				t.Errorf("%s: %+v, %v", node, r, err)
 			}
 		}
-		if r, err := do(t, mod, "announce", "announcement=night,<day>"); err != nil || r.Note != "1 sessions have it" {
+		if r, err := do(t, mod, "announce", "announcement=night,<day>"); err != nil || r.Note != "1 session has it" {
 			t.Errorf("%+v, %v", r, err)
 		}
 		if got := strings.Join(romeo.Got(), ""); !strings.Contains(got, "type='headline'") || !strings.Contains(got, "<body>night\n&lt;day&gt;</body>") {

@@ -99,6 +99,9 @@ func (mod *Module) announce(ctx context.Context, by jid.JID, answer *dataform.Fo
 		return Result{}, err
 	}
 	mod.log.Info("announcement sent", "sessions", n, "by", by)
+	if n == 1 {
+		return Result{Note: "1 session has it"}, nil
+	}
 	return Result{Note: fmt.Sprintf("%d sessions have it", n)}, nil
 }
 

@@ -25,6 +25,7 @@ type target struct {
 	backlog *backlog
 	metrics *targetMetrics
 	failing bool  // the worker: that posts fail was told
+	refuses bool  // the worker: that events are refused was told
 	left    int   // the worker: how many events it had taken and not told at the end
 	why     error // the worker: why, if it tried
 }
@@ -79,10 +80,11 @@ func (t *target) deliver(some []events.Event) bool {
 			t.metrics.delivered.Add(float64(len(some)))
 			t.backlog.over(some, true)
 			t.went(true, nil)
+			t.refuses = false
 			return true
 		case errors.Is(err, errRefused):
 			t.backlog.over(some, false)
-			t.hook.o.Log.Error("a webhook target refuses events: they are dropped", "target", t.url.Host, "events", len(some), "err", err)
+			t.refused(len(some), err)
 			return true
 		case ending || t.hook.run.Err() != nil: // Stop tells it, in one line
 			t.why = err
@@ -107,6 +109,15 @@ func (t *target) went(well bool, err error) {
 		t.hook.o.Log.Warn("a webhook target fails: events wait for it", "target", t.url.Host, "err", err)
 	}
 	t.failing = !well
+}
+
+// refused tells in the log that events are dropped, once until the target takes some: the
+// metrics count the others.
+func (t *target) refused(n int, err error) {
+	if !t.refuses {
+		t.hook.o.Log.Error("a webhook target refuses events: they are dropped, and so are others until it takes some", "target", t.url.Host, "events", n, "err", err)
+	}
+	t.refuses = true
 }
 
 // unmet is what is told of events that are left, and why if that is known.
