@@ -138,6 +138,30 @@ func TestRetries(t *testing.T) {
 	})
 }
 
+// TestRefusedAgain: a target that refuses events doesn't get them again, and the log tells that
+// once until it takes some.
+func TestRefusedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status := []int{400, 413, 422, 200, 400}
+		a := &answers{answer: func(n int, _ *http.Request) (*http.Response, error) { return says(status[n]) }}
+		h, told := made(t, Options{Targets: []string{"https://hooks.example/"}, Batch: 1, Transport: a})
+		h.Start()
+		for i := range 4 { // three are refused, and that is told where the fourth is
+			h.Put(session(i))
+			synctest.Wait()
+		}
+		if n := strings.Count(told.String(), "level=ERROR"); a.count() != 4 || n != 1 {
+			t.Errorf("%d posts, and the log told %d times:\n%s", a.count(), n, told)
+		}
+		h.Put(session(4))
+		synctest.Wait()
+		if n := strings.Count(told.String(), "level=ERROR"); n != 2 {
+			t.Errorf("the log told %d times:\n%s", n, told)
+		}
+		h.Stop(t.Context())
+	})
+}
+
 // TestOnceMoreAtTheEnd: what waits is posted once more when the hook stops, also for a target
 // that is waited for; one that is down is tried once and told in one line.
 func TestOnceMoreAtTheEnd(t *testing.T) {
