@@ -59,7 +59,7 @@ func filter(r *http.Request) (f sessionmgr.Filter, err error) {
 	for name, field := range q.fields() {
 		*field = r.URL.Query().Get(name)
 	}
-	f = sessionmgr.Filter{Host: q.Host, Transport: q.Transport, Listener: q.Listener, Mechanism: q.Mechanism, Device: q.Device, Software: q.Software}
+	f = sessionmgr.Filter{Transport: q.Transport, Listener: q.Listener, Mechanism: q.Mechanism, Device: q.Device, Software: q.Software}
 	if q.Host != "" { // as the header of a stream has it, in any letters
 		host, err := jid.New("", q.Host, "")
 		if err != nil {

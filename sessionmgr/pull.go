@@ -115,7 +115,7 @@ func (m *Manager) startPull(s *Session) {
 // until nothing is left or the link is lost.
 func (m *Manager) pull(s *Session, l *ledger, link Link, epoch uint32) {
 	for {
-		s.waitWritten(link, chunkBytes)
+		s.waitWritten(context.Background(), link, chunkBytes)
 		var w want
 		var c *chunk
 		var bound uint64
@@ -237,7 +237,7 @@ func (m *Manager) tellOut(c *chunk) {
 // written moves the cursors of a session without stream management, once its
 // link has written a chunk.
 func (m *Manager) written(s *Session, l *ledger, link Link, c *chunk) {
-	all := s.waitWritten(link, 0)
+	all := s.waitWritten(context.Background(), link, 0)
 	m.inOrder(func() {
 		if !all || c.void { // it stays where it was
 			return
@@ -260,11 +260,14 @@ func (m *Manager) written(s *Session, l *ledger, link Link, c *chunk) {
 	})
 }
 
-// waitWritten waits until at most some bytes wait in the link, or the session
-// has lost it. It reports whether that few wait.
-func (s *Session) waitWritten(link Link, most int) bool {
-	for link.Waiting() > most && s.Link() == link {
-		<-s.waitDrained()
+// waitWritten waits until at most some bytes wait in the link, the session has lost
+// it, or ctx ends. It reports whether that few wait.
+func (s *Session) waitWritten(ctx context.Context, link Link, most int) bool {
+	for link.Waiting() > most && s.Link() == link && ctx.Err() == nil {
+		select {
+		case <-s.waitDrained():
+		case <-ctx.Done():
+		}
 	}
 	return link.Waiting() <= most
 }

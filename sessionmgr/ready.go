@@ -1,5 +1,11 @@
 package sessionmgr
 
+import (
+	"context"
+	"errors"
+	"time"
+)
+
 // Whoever has much for a session that isn't kept (the presence of thousands of
 // contacts, say) gives it in parts, each when the session is ready for it.
 
@@ -19,7 +25,7 @@ func (m *Manager) Ready(s *Session, most int) bool {
 		var link Link
 		var room chan struct{}
 		again := false
-		m.behind(s, func() { // what was given to it before
+		_ = m.behind(context.Background(), s, func() { // what was given to it before
 			if link = s.Link(); s.lost || link == nil {
 				link = nil
 				if s.sm != nil {
@@ -35,7 +41,7 @@ func (m *Manager) Ready(s *Session, most int) bool {
 		case link == nil:
 			return false
 		case room == nil:
-			if s.waitWritten(link, most) {
+			if s.waitWritten(context.Background(), link, most) {
 				return true
 			}
 			continue // look again which link it has
@@ -60,15 +66,56 @@ func (m *Manager) Room(s *Session) {
 		return
 	}
 	var link Link
-	m.behind(s, func() { link = s.Link() })
+	_ = m.behind(context.Background(), s, func() { link = s.Link() })
 	m.FlushTouched()
 	if link != nil {
-		s.waitWritten(link, roomBytes)
+		s.waitWritten(context.Background(), link, roomBytes)
 	}
 }
 
-// behind is inOrder that comes behind everything that the session waits for.
-func (m *Manager) behind(s *Session, fn func()) {
+// ErrAway says that a session has no link just now: what is kept waits for its client.
+var ErrAway = errors.New("sessionmgr: the session has no connection now")
+
+// Flush has everything written that a session was given: also what waits for its client
+// to be active again (XEP-0352), and what it catches up with from the log. It returns
+// when that is so; whether the client has it a [Tracker] tells. ErrGone: the session isn't
+// bound, or has ended. ErrAway: its link is lost. It waits for the store, and for a client
+// that reads slowly as long as ctx goes on.
+func (m *Manager) Flush(ctx context.Context, s *Session) error {
+	for s.kept() {
+		var link Link
+		var catching bool
+		m.pipe.run(func() { m.pipe.stir(s) })
+		err := m.behind(ctx, s, func() {
+			if catching = s.behind; !s.lost {
+				link = s.Link()
+			}
+		})
+		m.FlushTouched()
+		switch {
+		case err != nil:
+			return err
+		case link == nil && s.kept():
+			return ErrAway
+		case link == nil: // it has ended
+		case catching: // it pulls from the log, which nobody tells the end of
+			select {
+			case <-time.After(drainLook):
+			case <-ctx.Done():
+			}
+		case s.waitWritten(ctx, link, 0):
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return ErrGone
+}
+
+// behind is inOrder that comes behind everything that the session waits for. The error
+// is that of ctx: then fn may run yet, and nothing that it writes to may be read.
+func (m *Manager) behind(ctx context.Context, s *Session, fn func()) error {
 	done := make(chan struct{})
 	m.pipe.run(func() {
 		m.pipe.after(s, func() {
@@ -76,7 +123,12 @@ func (m *Manager) behind(s *Session, fn func()) {
 			fn()
 		})
 	})
-	<-done
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // untilRedone returns a channel that is closed when what was sent on an earlier stream
