@@ -18,6 +18,7 @@ type Description struct {
 	Connected   time.Time   `json:"connected"`
 	LastActive  time.Time   `json:"last_active"`  // last stanza received
 	LastVisible time.Time   `json:"last_visible"` // last one that its user may have meant
+	Node        string      `json:"node"`         // name of the host that the server runs on
 	Transport   string      `json:"transport"`
 	Listener    string      `json:"listener"`
 	Remote      string      `json:"remote"`
@@ -157,7 +158,7 @@ func (s *Session) describe() Description {
 	d := Description{
 		ID: s.id, JID: s.full.String(), Host: s.host, State: s.state.String(), Role: s.role,
 		Available: s.presence != nil, Interested: s.interested, Priority: s.priority,
-		Connected: s.Created(), Transport: s.traits.transport, Listener: s.traits.listener,
+		Connected: s.Created(), Node: s.m.node, Transport: s.traits.transport, Listener: s.traits.listener,
 		TLS: s.traits.tls, Cipher: s.traits.cipher, TLSResumed: s.traits.resumed, Mechanism: s.traits.mechanism, Binding: s.traits.binding,
 		ALPN: s.traits.alpn, SNI: s.traits.sni, Lang: s.traits.lang,
 		CatchingUp: s.drainAwaited(),

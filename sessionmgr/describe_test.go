@@ -3,6 +3,7 @@ package sessionmgr
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -55,6 +56,9 @@ func TestDescribeAcks(t *testing.T) {
 	romeo := h.online("romeo@verona.lit/orchard", 0)
 	juliet := h.bind("juliet@verona.lit/balcony")
 	expect(juliet, "c2s, 0 in the log")
+	if node, err := os.Hostname(); err != nil || juliet.Describe().Node != node {
+		t.Errorf("it is at %q, want %q; %v", juliet.Describe().Node, node, err)
+	}
 	id := juliet.enable()
 	juliet.available(0)
 	expect(juliet, `c2s live, waits for "", h 0+0, acknowledged 0 of 0, 0 open, 0 in the log, resumed 0, restored false`)

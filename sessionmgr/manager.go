@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -128,6 +129,7 @@ type Manager struct {
 
 	// Immutable once the first session is opened.
 	o            Options // as it was made with
+	node         string  // the host's name
 	log          *slog.Logger
 	ctx          context.Context // of work that belongs to no session
 	store        storage.Store
@@ -185,8 +187,9 @@ func New(o Options, st storage.Store, accounts Accounts) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sessionmgr: ids of the log: %w", err)
 	}
+	node, _ := os.Hostname() // "" where it can't be known: it is only told
 	m := &Manager{
-		o: o, log: o.Log, ctx: context.Background(),
+		o: o, node: node, log: o.Log, ctx: context.Background(),
 		store: st, logs: storage.NewLog(st, tableLog), ids: ids, accounts: accounts,
 		domains:   make(map[string]bool, len(o.Domains)),
 		iqs:       make(map[iqKey]*IQHandler),

@@ -209,6 +209,7 @@ func showSession(w io.Writer, d sessionmgr.Description, now time.Time) error {
 		{"last stanza from it", at(d.LastActive, now)},
 		{"last use of it", at(d.LastVisible, now)},
 		{"from", from},
+		{"node", dash(d.Node)},
 		{"TLS", tls},
 		{"asked for by TLS", dash(d.SNI)},
 		{"language", dash(d.Lang)},
